@@ -61,8 +61,8 @@ class Record:
         error: Why the model could not be used; ``paused`` and ``budget`` cost no request.
         prompt_tokens, completion_tokens, cost, seconds: What the request of this trial used.
         requests: Requests sent for this trial, repair turns included.
-        design: The trial is one of the known good configurations that every study starts with.
-        vetoed: It was the model's turn, but the surrogate found its candidates not worth a trial.
+        design: For the k-th of the known good configurations that a study starts with, k; else 0.
+        vetoed: Whose turn it was, where the surrogate found the proposals not worth a trial.
         candidates: The other candidates of the reply, for later turns: ``{"params", "reason"}``.
         asked: Number of candidates that the reply held.
         repaired, completed, dropped: Values of the chosen candidate that were snapped or clipped,
@@ -79,8 +79,8 @@ class Record:
     cost: float | None = None
     seconds: float = 0.0
     requests: int = 0
-    design: bool = False
-    vetoed: bool = False
+    design: int = 0
+    vetoed: Source | None = None
     candidates: list[dict[str, Any]] = field(default_factory=list)
     asked: int = 0
     repaired: int = 0
