@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from optuna_llm.cqr import CQRSampler
     from optuna_llm.llm import LLMSampler
     from optuna_llm.prompts import Task
-    from optuna_llm.report import report
+    from optuna_llm.reporting import report
 
 __version__ = "0.1.0"
 
@@ -28,7 +28,7 @@ _ROOMS = {
     "Cassette": "optuna_llm.chat",
     "LLMSampler": "optuna_llm.llm",
     "Task": "optuna_llm.prompts",
-    "report": "optuna_llm.report",
+    "report": "optuna_llm.reporting",
 }
 
 

@@ -72,6 +72,11 @@ class Turn:
         """Coordinates of all finished and running trials, (n, parameters)."""
         return self.space.coordinates(o.params for o in self.history.observations)
 
+    @property
+    def n_undecided(self) -> int:
+        """How many trials have begun before this one and have no proposal yet."""
+        return sum(o.record is None and _is_ours(o, self.trial) for o in self.history.running)
+
     @functools.cached_property
     def outlook(self) -> Outlook:
         """The statistical surrogate of the study."""
@@ -110,6 +115,7 @@ class HybridSampler(BaseSampler, abc.ABC):
     ) -> None:
         if seed is not None and (isinstance(seed, bool) or seed not in range(2**32)):
             raise ConfigurationError(f"seed={seed!r} must be None or a whole number below 2**32.")
+        self._base_is_default = base_sampler is None
         if base_sampler is None:
             base_sampler = TPESampler(seed=seed)
         if not isinstance(base_sampler, BaseSampler):
@@ -193,7 +199,8 @@ class HybridSampler(BaseSampler, abc.ABC):
                 self._rng(trial.number, param_name),
                 list(trial.params),
             )
-        return self._base.sample_independent(study, trial, param_name, param_distribution)
+        base = self._base_at(trial.number, param_name)
+        return base.sample_independent(study, trial, param_name, param_distribution)
 
     def after_trial(
         self,
@@ -261,12 +268,22 @@ class HybridSampler(BaseSampler, abc.ABC):
             self._base_params(turn), Record(source, why or f"{self._base}'s turn.", **record)
         )
 
+    def _base_at(self, number: int, *more: str) -> BaseSampler:
+        """Return the base sampler; the default one with random numbers of this trial alone.
+
+        Otherwise workers with one seed would all propose the same.
+        """
+        if not self._base_is_default:
+            return self._base
+        return TPESampler(seed=int(self._rng(number, "base", *more).integers(2**32)))
+
     def _base_params(self, turn: Turn) -> dict[str, Any]:
         """Return the base sampler's joint proposal; the rest is sampled independently."""
         try:
-            space = self._base.infer_relative_search_space(turn.study, turn.trial)
+            base = self._base_at(turn.trial.number)
+            space = base.infer_relative_search_space(turn.study, turn.trial)
             known = {n: d for n, d in space.items() if n in turn.space.distributions}
-            return self._base.sample_relative(turn.study, turn.trial, known)
+            return base.sample_relative(turn.study, turn.trial, known)
         except Exception as error:
             if isinstance(error, ValueError) and turn.history.is_multi_objective:
                 raise ConfigurationError(

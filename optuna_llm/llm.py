@@ -231,11 +231,30 @@ class LLMSampler(HybridSampler):
         if len(turn.space) == 0:
             return None
         model, prior = self._shares(turn.history)
-        if self._assistant is not None and is_turn(turn.trial.number, model):
-            return self._from_model(turn, self._assistant)
-        if is_turn(turn.trial.number, model + prior):
+        number = turn.trial.number
+        if self._assistant is not None:
+            answer_waits = self._assistant.is_preparing(turn.study)
+            if answer_waits or (is_turn(number, model) and not self._is_put_off(turn)):
+                return self._from_model(turn, self._assistant)
+            # A turn that is put off goes to whoever is next.
+            number += is_turn(number, model)
+        if is_turn(number, model + prior):
             return self._from_prior(turn)
         return None
+
+    def _is_put_off(self, turn: Turn) -> bool:
+        """Whether the model is asked on its turn and proposes the next trial, not this one.
+
+        So its latency hides behind the objective. Not so the first time, when a wrong set-up is
+        to show at once, and not when nothing has to be asked.
+        """
+        return (
+            self._prefetch
+            and self._assistant is not None
+            and self._assistant.has_answered
+            and not is_paused(turn.history, turn.trial.number)
+            and not self._waiting_candidates(turn)
+        )
 
     def _shares(self, history: History) -> tuple[float, float]:
         """Return the shares of the trials that the model and the embedded prior get."""
@@ -286,7 +305,7 @@ class LLMSampler(HybridSampler):
         new = [i for i, s in enumerate(samples) if not turn.space.duplicates(s, turn.tried)]
         if not new:
             return None
-        chosen = new[turn.outlook.best([samples[i] for i in new])]
+        chosen = new[turn.outlook.order([samples[i] for i in new])[0]]
         if turn.outlook.is_hopeless(samples[chosen]):
             return self._from_base(turn, vetoed="prior")
         centre = "the best trial's" if around_best[chosen] else "the usual"
@@ -317,7 +336,9 @@ class LLMSampler(HybridSampler):
         if not new:
             why = f"All {len(whole)} candidates of the model have been tried before."
             return self._from_base(turn, "base", why, vetoed="llm", **spent)
-        chosen = new[turn.outlook.best([whole[i] for i in new])]
+        ranked = turn.outlook.order([whole[i] for i in new])
+        # Trials that other workers are sampling right now choose from the same batch.
+        chosen = new[ranked[turn.n_undecided % len(ranked)]]
         if turn.outlook.is_hopeless(whole[chosen]):
             why = f"The surrogate expects little of the model's {len(new)} new candidates."
             return self._from_base(turn, "base", why, vetoed="llm", **spent)
@@ -392,19 +413,16 @@ class LLMSampler(HybridSampler):
         return lambda: assistant.exchange(ledger, turn.space, messages, schema)
 
     def _look_ahead(self, turn: Turn) -> None:
-        """Ask for the model's next turn now: its latency hides behind the objective."""
-        assistant = self._assistant
-        if assistant is None or not self._prefetch or not assistant.has_answered:
+        """Ask the model while the objective runs, if its turn was put off."""
+        share, _ = self._shares(turn.history)
+        if self._assistant is None or not is_turn(turn.trial.number, share):
             return
-        history = History.from_study(turn.study, None, self._search_space)
-        coming = range(turn.trial.number + 1, turn.trial.number + 1 + len(history.running))
-        share, _ = self._shares(history)
-        if not any(is_turn(n, share) and not is_paused(history, n) for n in coming):
-            return
-        ahead = replace(turn, history=history)
-        if assistant.is_preparing(turn.study) or self._waiting_candidates(ahead):
-            return
-        assistant.prepare(turn.study, self._prepared(ahead, assistant, self._base_params(turn)))
+        if len(turn.space) > 0 and self._is_put_off(turn):
+            # The trial that has just been proposed is pending by now.
+            history = History.from_study(turn.study, None, self._search_space)
+            ahead = replace(turn, history=history)
+            request = self._prepared(ahead, self._assistant, self._base_params(turn))
+            self._assistant.prepare(turn.study, request)
 
     def _waiting_candidates(self, turn: Turn) -> list[Candidate]:
         """Return what is left of the zero-shot batch while the study is in start-up."""

@@ -82,19 +82,19 @@ class Outlook:
             return np.ones(len(configurations))
         return self._feasibility.probability(self._features(configurations))
 
-    def best(self, configurations: Sequence[Mapping[str, Any]]) -> int:
-        """Return the index of the configuration with the largest feasible improvement.
+    def order(self, configurations: Sequence[Mapping[str, Any]]) -> list[int]:
+        """Return the indices of configurations, the most promising one first.
 
-        Expected improvement over the best predicted trial, times the probability not to fail;
-        the first one while too little is known.
+        By the expected improvement over the best predicted trial times the probability not to
+        fail; while too little is known by that probability alone, else as given.
         """
-        feasible = self.feasible(configurations)
-        if self._surrogate is None:
-            return int(np.argmax(feasible))
-        quantiles = self._surrogate.predict_scaled(self._features(configurations), _LEVELS)
-        seen = self._features([o.params for o in self._history.ranking])
-        incumbent = float(self._surrogate.predict_scaled(seen, (0.5,)).min())
-        return int(np.argmax(feasible * expected_improvement(quantiles, _LEVELS, incumbent)))
+        utility = self.feasible(configurations)
+        if self._surrogate is not None:
+            quantiles = self._surrogate.predict_scaled(self._features(configurations), _LEVELS)
+            seen = self._features([o.params for o in self._history.ranking])
+            incumbent = float(self._surrogate.predict_scaled(seen, (0.5,)).min())
+            utility = utility * expected_improvement(quantiles, _LEVELS, incumbent)
+        return [int(i) for i in np.argsort(-utility, kind="stable")]
 
     def is_hopeless(self, configuration: Mapping[str, Any]) -> bool:
         """Say whether a configuration is not worth a trial.

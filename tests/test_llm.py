@@ -567,8 +567,8 @@ def test_cassette_replays_a_search_without_the_model(
 ) -> None:
     server = serve(well_behaved())
     path = tmp_path / "search.jsonl"
-    recorded = run(sampler_for(server, cassette=path), 25)
+    recorded = run(sampler_for(server, cassette=path, prefetch=False), 25)
     count = server.count
-    replayed = run(sampler_for(server, cassette=path), 25)
+    replayed = run(sampler_for(server, cassette=path, prefetch=False), 25)
     assert server.count == count
     assert [t.params for t in recorded.trials] == [t.params for t in replayed.trials]

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import importlib.metadata
+import statistics
+import subprocess
+import sys
+
+import pytest
+
+import optuna_llm
+
+
+def python(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def test_import_costs_under_one_and_a_half_times_optunas() -> None:
+    timed = "import time; t = time.perf_counter(); import {}; print(time.perf_counter() - t)"
+    ours, theirs = [], []
+    for _ in range(5):
+        theirs.append(float(python(timed.format("optuna"))))
+        ours.append(float(python(timed.format("optuna, optuna_llm"))))
+    assert statistics.median(ours) < 1.5 * statistics.median(theirs)
+
+
+@pytest.mark.parametrize("name", ["openai", "litellm", "torch", "xgboost", "plotly", "sklearn"])
+def test_building_a_sampler_imports_nothing_heavy(name: str) -> None:
+    code = (
+        "import sys, optuna_llm\n"
+        "optuna_llm.LLMSampler('gpt-5-mini', api_key='k')\n"
+        f"print({name!r} in sys.modules)"
+    )
+    assert python(code).strip() == "False"
+
+
+def test_public_names_and_version() -> None:
+    for name in optuna_llm.__all__:
+        assert getattr(optuna_llm, name) is not None
+    assert set(optuna_llm.__all__) <= set(dir(optuna_llm))
+    assert optuna_llm.__version__ == importlib.metadata.version("optuna-llm")
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = optuna_llm.no_such_name
