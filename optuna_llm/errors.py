@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+
+if TYPE_CHECKING:
+    from optuna_llm.chat import Usage
+
 
 class OptunaLLMError(Exception):
     """Base class of all errors of this package."""
@@ -26,7 +32,12 @@ class ModelError(OptunaLLMError):
     """The model did not answer this time: timeout, overload, broken connection, unusable reply.
 
     The next request may succeed.
+
+    Attributes:
+        usage: The tokens that the failed request used, where the server reported them.
     """
+
+    usage: Usage | None = None
 
 
 class EmptyReplyError(ModelError):

@@ -1,0 +1,36 @@
+"""All that speaks to a language model; knows nothing of Optuna."""
+
+from optuna_llm.chat.cassette import Cassette
+from optuna_llm.chat.connect import connect
+from optuna_llm.chat.ledger import Budget
+from optuna_llm.chat.ledger import Ledger
+from optuna_llm.chat.ledger import LedgerStore
+from optuna_llm.chat.ledger import Reservation
+from optuna_llm.chat.ledger import Spending
+from optuna_llm.chat.model import ChatModel
+from optuna_llm.chat.model import Completion
+from optuna_llm.chat.model import Message
+from optuna_llm.chat.model import Usage
+from optuna_llm.chat.model import estimate_prompt_tokens
+from optuna_llm.chat.model import estimate_tokens
+from optuna_llm.chat.model import reported_usage
+from optuna_llm.chat.redact import redact
+
+
+__all__ = [
+    "Budget",
+    "Cassette",
+    "ChatModel",
+    "Completion",
+    "Ledger",
+    "LedgerStore",
+    "Message",
+    "Reservation",
+    "Spending",
+    "Usage",
+    "connect",
+    "estimate_prompt_tokens",
+    "estimate_tokens",
+    "redact",
+    "reported_usage",
+]

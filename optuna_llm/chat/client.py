@@ -1,0 +1,274 @@
+"""A language model behind an HTTP endpoint: retries, deadlines and the ladder of answer forms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+import json
+import logging
+import math
+import random
+import time
+from typing import Any
+from typing import Protocol
+
+from optuna_llm.chat.attempt import Attempt
+from optuna_llm.chat.attempt import GivenUp
+from optuna_llm.chat.dialect import Dialect
+from optuna_llm.chat.failure import Failure
+from optuna_llm.chat.failure import explain
+from optuna_llm.chat.failure import timed_out
+from optuna_llm.chat.keys import KeyOrigin
+from optuna_llm.chat.model import Completion
+from optuna_llm.chat.model import Message
+from optuna_llm.chat.model import Usage
+from optuna_llm.chat.model import estimate_prompt_tokens
+from optuna_llm.chat.model import estimate_tokens
+from optuna_llm.chat.prices import Prices
+from optuna_llm.chat.prices import cost_of
+from optuna_llm.chat.redact import redact
+from optuna_llm.chat.reply import Reply
+from optuna_llm.chat.reply import read_reply
+from optuna_llm.errors import ConfigurationError
+
+
+_logger = logging.getLogger(__name__)
+
+# The back-off of the openai SDK: half a second, doubled up to eight, less up to a quarter.
+_FIRST_DELAY = 0.5
+_LONGEST_DELAY = 8.0
+# Neither disturbs a seeded generator nor lets forked workers wait alike.
+_jitter = random.SystemRandom()
+
+# These would change what the reply is.
+_RESERVED_OPTIONS = ("model", "messages", "stream", "n")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to ask a model.
+
+    Attributes:
+        temperature: Sampling temperature, or None for the server's own.
+        timeout: Most seconds for one HTTP request or call.
+        deadline: Most seconds for one answer, with its retries.
+        max_retries: Times that a request which failed for a passing reason is sent again.
+        extra_body: More parameters for the body of each request, such as ``reasoning_effort``.
+        prices: Price of a million prompt tokens and of a million completion tokens, or None.
+    """
+
+    temperature: float | None = None
+    timeout: float = 60.0
+    deadline: float = 120.0
+    max_retries: int = 2
+    extra_body: Mapping[str, Any] | None = None
+    prices: Prices | None = None
+
+    def __post_init__(self) -> None:
+        if self.temperature is not None and not _is_number(self.temperature, least=0.0):
+            raise ConfigurationError(
+                f"temperature={self.temperature!r} must be a number of at least 0, or None"
+            )
+        for name in ("timeout", "deadline"):
+            seconds = getattr(self, name)
+            if not _is_number(seconds, least=0.0) or seconds == 0:
+                raise ConfigurationError(f"{name}={seconds!r} must be a number of seconds above 0")
+        if (
+            isinstance(self.max_retries, bool)
+            or not isinstance(self.max_retries, int)
+            or self.max_retries < 0
+        ):
+            raise ConfigurationError(
+                f"max_retries={self.max_retries!r} must be an integer of at least 0"
+            )
+        if self.extra_body is not None:
+            _check_extra_body(self.extra_body)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The optional parameters that the user set."""
+        temperature = {} if self.temperature is None else {"temperature": self.temperature}
+        return {**temperature, **(self.extra_body or {})}
+
+
+class Endpoint(Protocol):
+    """Where chat completions are asked for.
+
+    Attributes:
+        model: The model's name there.
+        address: The endpoint in words, such as its base URL.
+        token_limit: Its name for the limit on output tokens.
+    """
+
+    model: str
+    address: str
+    token_limit: str
+
+    @property
+    def key(self) -> KeyOrigin:
+        """Where its key comes from."""
+        ...
+
+    def load(self) -> None:
+        """Import what is needed to send."""
+        ...
+
+    def send(
+        self,
+        messages: Sequence[Message],
+        parameters: Mapping[str, Any],
+        *,
+        timeout: float,
+        attempt: Attempt[Any],
+    ) -> Mapping[str, Any]:
+        """Send one request, once, and return the body of the response.
+
+        Args:
+            messages: The conversation.
+            parameters: All other parameters of the request.
+            timeout: Most seconds to wait on the connection.
+            attempt: The attempt that this is; to be ended when it is given up.
+        """
+        ...
+
+    def prices(self) -> Prices | None:
+        """Return the prices of the model if they are at hand."""
+        ...
+
+
+class RemoteChatModel:
+    """A :class:`~optuna_llm.chat.ChatModel` behind an HTTP endpoint; made by ``connect``.
+
+    Nothing is imported, read from the environment or sent before the first request. Each request
+    has its own connection, so one object serves several threads and survives a fork.
+
+    Args:
+        endpoint: Where the model is.
+        name: Name of the model in records.
+        settings: How to ask it.
+    """
+
+    def __init__(self, endpoint: Endpoint, *, name: str, settings: Settings) -> None:
+        self.name = name
+        self._endpoint = endpoint
+        self._settings = settings
+        self._dialect = Dialect(token_limit=endpoint.token_limit)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The optional parameters of each request."""
+        return self._settings.options
+
+    @property
+    def prices(self) -> Prices | None:
+        """The prices given to ``connect``, or else those that come with the endpoint."""
+        return self._settings.prices or self._endpoint.prices()
+
+    def complete(
+        self,
+        messages: Sequence[Message],
+        *,
+        schema: dict[str, Any] | None = None,
+        max_output_tokens: int | None = None,
+    ) -> Completion:
+        """Answer ``messages``; see :meth:`optuna_llm.chat.ChatModel.complete`."""
+        self._endpoint.load()
+        settings = self._settings
+        started = time.monotonic()
+        attempts = retries = 0
+        while True:
+            parameters, mode = self._dialect.parameters(
+                schema=schema, max_output_tokens=max_output_tokens, options=settings.options
+            )
+            left = settings.deadline - (time.monotonic() - started)
+            outcome = self._try(messages, parameters, seconds=min(settings.timeout, left))
+            attempts += 1
+            if isinstance(outcome, Reply):
+                break
+            left = settings.deadline - (time.monotonic() - started)
+            if outcome.complaint and self._dialect.learn(parameters, mode, outcome.complaint):
+                delay = 0.0
+            elif outcome.retry and retries < settings.max_retries:
+                delay = outcome.retry_after or _backoff(retries)
+                retries += 1
+            else:
+                raise outcome.error(attempts)
+            if delay >= left:
+                raise outcome.error(attempts)
+            if delay:
+                _logger.info("Asking again in %.1f s: %s", delay, redact(outcome.reason))
+                time.sleep(delay)
+        usage = outcome.usage or Usage(
+            prompt_tokens=estimate_prompt_tokens(messages),
+            completion_tokens=estimate_tokens(outcome.text),
+            estimated=True,
+        )
+        return Completion(
+            text=outcome.text,
+            model=outcome.model or self._endpoint.model,
+            usage=usage,
+            cost=cost_of(usage, self.prices),
+            seconds=time.monotonic() - started,
+            attempts=attempts,
+            mode=mode,
+            finish_reason=outcome.finish_reason,
+        )
+
+    def _try(
+        self, messages: Sequence[Message], parameters: Mapping[str, Any], *, seconds: float
+    ) -> Reply | Failure:
+        """Send one request. What the SDK raises ends here: it holds the key in its headers."""
+        endpoint = self._endpoint
+        attempt: Attempt[Reply | Failure] = Attempt()
+
+        def call() -> Reply | Failure:
+            try:
+                response = endpoint.send(messages, parameters, timeout=seconds, attempt=attempt)
+                return read_reply(response)
+            except Exception as error:
+                return explain(
+                    error,
+                    model=endpoint.model,
+                    address=endpoint.address,
+                    key=endpoint.key,
+                    seconds=seconds,
+                )
+
+        try:
+            return attempt.run(call, seconds)
+        except GivenUp:
+            return timed_out(endpoint.address, seconds)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r} at {self._endpoint.address})"
+
+
+def _backoff(retries: int) -> float:
+    return min(_LONGEST_DELAY, _FIRST_DELAY * 2.0**retries) * _jitter.uniform(0.75, 1.0)
+
+
+def _is_number(value: object, *, least: float) -> bool:
+    return (
+        isinstance(value, (int, float))
+        and not isinstance(value, bool)
+        and math.isfinite(value)
+        and value >= least
+    )
+
+
+def _check_extra_body(extra_body: object) -> None:
+    if not isinstance(extra_body, Mapping) or not all(isinstance(key, str) for key in extra_body):
+        raise ConfigurationError(
+            "extra_body must be a dictionary of request parameters such as "
+            f'{{"reasoning_effort": "low"}}, got {type(extra_body).__name__}'
+        )
+    for name in _RESERVED_OPTIONS:
+        if name in extra_body:
+            raise ConfigurationError(f"extra_body must not hold {name!r}; leave it out")
+    try:
+        json.dumps(dict(extra_body))
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(
+            f"extra_body must hold only what JSON can say: {redact(str(error))}"
+        ) from None

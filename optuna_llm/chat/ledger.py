@@ -1,0 +1,327 @@
+"""Requests, tokens, money and time: counted and capped over all workers of a study."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from collections.abc import Mapping
+from dataclasses import asdict
+from dataclasses import dataclass
+from dataclasses import fields
+import logging
+import os
+import threading
+import time
+from typing import Any
+from typing import Protocol
+import uuid
+
+from optuna_llm.chat.model import ChatModel
+from optuna_llm.chat.model import Completion
+from optuna_llm.chat.model import Usage
+from optuna_llm.chat.prices import Prices
+from optuna_llm.chat.prices import cost_of
+from optuna_llm.chat.prices import prices_of
+from optuna_llm.errors import BudgetExceededError
+from optuna_llm.errors import ConfigurationError
+
+
+_logger = logging.getLogger(__name__)
+
+KEY_PREFIX = "llm:ledger:"
+
+
+class LedgerStore(Protocol):
+    """Where the workers of a study see each other's entries, such as its system attributes."""
+
+    def read(self) -> Mapping[str, Any]:
+        """Return the values by key; keys of others' making are fine."""
+        ...
+
+    def write(self, key: str, value: dict[str, Any]) -> None:
+        """Set the value of ``key``, which JSON can say."""
+        ...
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The most that a study may spend on its model, over all workers and resumptions.
+
+    Attributes:
+        max_requests: Answers asked for, failed ones included. The retries of one answer are one
+            request.
+        max_tokens: Prompt and completion tokens together.
+        max_cost: Money, in the currency of the prices.
+        max_seconds: Time spent waiting for the model, summed over the workers.
+    """
+
+    max_requests: int | None = None
+    max_tokens: int | None = None
+    max_cost: float | None = None
+    max_seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("max_requests", "max_tokens"):
+            _check_limit(name, getattr(self, name), int, "an integer")
+        for name in ("max_cost", "max_seconds"):
+            _check_limit(name, getattr(self, name), (int, float), "a number")
+
+
+@dataclass(frozen=True)
+class Spending:
+    """What was spent so far; a request under way counts with what was reserved for it.
+
+    Attributes:
+        requests: Answers asked for.
+        failed_requests: Those of them that failed.
+        prompt_tokens: Tokens read by the model.
+        completion_tokens: Tokens written by the model.
+        cost: Money, or None if the price of some tokens is not known.
+        seconds: Time spent waiting for the model, summed over the workers.
+    """
+
+    requests: int = 0
+    failed_requests: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost: float | None = 0.0
+    seconds: float = 0.0
+
+    def __add__(self, other: Spending) -> Spending:
+        known = self.cost is not None and other.cost is not None
+        return Spending(
+            requests=self.requests + other.requests,
+            failed_requests=self.failed_requests + other.failed_requests,
+            prompt_tokens=self.prompt_tokens + other.prompt_tokens,
+            completion_tokens=self.completion_tokens + other.completion_tokens,
+            cost=(self.cost or 0.0) + (other.cost or 0.0) if known else None,
+            seconds=self.seconds + other.seconds,
+        )
+
+    def __str__(self) -> str:
+        failed = f" ({self.failed_requests} failed)" if self.failed_requests else ""
+        cost = "cost unknown" if self.cost is None else f"cost {self.cost:.4f}"
+        return (
+            f"{self.requests} requests{failed}, {self.prompt_tokens:,} prompt + "
+            f"{self.completion_tokens:,} completion tokens, {cost}, {self.seconds:.1f} s"
+        )
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """Leave to send one request; to be settled when it is answered or has failed."""
+
+    id: int
+    spending: Spending
+    started: float
+
+
+class Ledger:
+    """The accounts of one worker, and through the store those of all others.
+
+    Each worker writes an entry of its own, so that no two ever write the same key; the total is
+    the sum over all entries and outlives every worker. A request is reserved before it is sent:
+    a worker that crashes in between leaves its reservation counted as spent, which errs on the
+    careful side. Two workers that reserve at the same moment do not see each other, so a limit may
+    be passed by at most one request for each worker.
+
+    When the store fails, the worker logs that once and goes on with its own counts and the last it
+    knew of the others. Safe with threads; a pickled, copied or forked ledger has an entry of its
+    own.
+
+    Args:
+        store: Where the entries are.
+        budget: The limits.
+        model: The model that is paid for; its prices are looked up when a limit on cost is set.
+    """
+
+    def __init__(
+        self, store: LedgerStore, budget: Budget | None = None, *, model: ChatModel | None = None
+    ) -> None:
+        self._store = store
+        self._budget = budget or Budget()
+        self._model = model
+        self._open()
+
+    def _open(self) -> None:
+        """Start an entry of this process."""
+        self._process = os.getpid()
+        self._lock = threading.Lock()
+        self._key = f"{KEY_PREFIX}{uuid.uuid4().hex}"
+        self._settled = Spending()
+        self._outstanding: dict[int, Spending] = {}
+        self._last_id = 0
+        self._others = Spending()
+        self._store_failed = False
+
+    def reserve(self, estimated_prompt_tokens: int, max_output_tokens: int) -> Reservation:
+        """Reserve one request.
+
+        Args:
+            estimated_prompt_tokens: Tokens of the prompt, as
+                :func:`~optuna_llm.chat.estimate_prompt_tokens` says.
+            max_output_tokens: Most tokens that the model may write.
+
+        Returns:
+            A reservation to give to :meth:`settle`.
+
+        Raises:
+            BudgetExceededError: A limit does not allow it.
+            ConfigurationError: There is a limit on cost and no price is known.
+        """
+        prices = self._prices()
+        usage = Usage(estimated_prompt_tokens, max_output_tokens, estimated=True)
+        request = Spending(
+            requests=1,
+            prompt_tokens=usage.prompt_tokens,
+            completion_tokens=usage.completion_tokens,
+            cost=cost_of(usage, prices),
+        )
+        self._check_process()
+        with self._lock:
+            self._check_limits(self._total(), request, prices)
+            self._last_id += 1
+            self._outstanding[self._last_id] = request
+            self._write()
+            return Reservation(self._last_id, request, time.monotonic())
+
+    def settle(self, reservation: Reservation, outcome: Completion | Usage | None) -> None:
+        """Replace a reservation by what was spent; a second time has no effect.
+
+        Args:
+            reservation: What :meth:`reserve` returned.
+            outcome: The completion; or, of a failed request, the tokens that the server reported
+                (see :func:`~optuna_llm.chat.reported_usage`) or None.
+        """
+        spent = self._spent(outcome, time.monotonic() - reservation.started)
+        self._check_process()
+        with self._lock:
+            if self._outstanding.pop(reservation.id, None) is not None:
+                self._settled += spent
+                self._write()
+
+    def totals(self) -> Spending:
+        """Return what all workers have spent, requests under way included."""
+        self._check_process()
+        with self._lock:
+            return self._total()
+
+    def _spent(self, outcome: Completion | Usage | None, seconds: float) -> Spending:
+        failed = not isinstance(outcome, Completion)
+        usage = outcome.usage if isinstance(outcome, Completion) else outcome or Usage(0, 0)
+        cost = outcome.cost if isinstance(outcome, Completion) else None
+        if cost is None:
+            cost = 0.0 if usage == Usage(0, 0) else cost_of(usage, self._prices())
+        return Spending(
+            requests=1,
+            failed_requests=int(failed),
+            prompt_tokens=usage.prompt_tokens,
+            completion_tokens=usage.completion_tokens,
+            cost=cost,
+            seconds=outcome.seconds if isinstance(outcome, Completion) else seconds,
+        )
+
+    def _prices(self) -> Prices | None:
+        """Return the model's prices if a limit needs them."""
+        if self._budget.max_cost is None:
+            return None
+        prices = None if self._model is None else prices_of(self._model)
+        if prices is None:
+            name = "the model" if self._model is None else repr(self._model.name)
+            raise ConfigurationError(
+                f"max_cost={self._budget.max_cost} needs the price of {name}, which is not known; "
+                "give prices=(input, output) for a million tokens each, or limit max_tokens"
+            )
+        return prices
+
+    def _check_limits(self, total: Spending, request: Spending, prices: Prices | None) -> None:
+        after = total + request
+        budget = self._budget
+        tokens = after.prompt_tokens + after.completion_tokens
+        # Spent before prices were known: priced as today.
+        usage = Usage(after.prompt_tokens, after.completion_tokens)
+        cost = cost_of(usage, prices) if after.cost is None else after.cost
+        exceeded = {
+            "max_requests": budget.max_requests is not None
+            and after.requests > budget.max_requests,
+            "max_tokens": budget.max_tokens is not None and tokens > budget.max_tokens,
+            "max_cost": budget.max_cost is not None and (cost or 0.0) > budget.max_cost,
+            "max_seconds": budget.max_seconds is not None and after.seconds >= budget.max_seconds,
+        }
+        for name, value in exceeded.items():
+            if value:
+                raise BudgetExceededError(
+                    f"{name}={getattr(budget, name)} leaves no room for a request of about "
+                    f"{request.prompt_tokens:,} + {request.completion_tokens:,} tokens; spent so "
+                    f"far: {total}"
+                )
+
+    def _total(self) -> Spending:
+        own = _sum([self._settled, *self._outstanding.values()])
+        try:
+            entries = dict(self._store.read())
+        except Exception as error:
+            self._log_failure("reading", error)
+        else:
+            self._others = _sum(
+                spending
+                for key, value in entries.items()
+                if key.startswith(KEY_PREFIX) and key != self._key
+                for spending in _from_json(key, value)
+            )
+        return own + self._others
+
+    def _write(self) -> None:
+        value = {
+            "settled": asdict(self._settled),
+            "reserved": asdict(_sum(self._outstanding.values())),
+        }
+        try:
+            self._store.write(self._key, value)
+        except Exception as error:
+            self._log_failure("writing", error)
+
+    def _log_failure(self, doing: str, error: Exception) -> None:
+        if not self._store_failed:
+            self._store_failed = True
+            _logger.warning(
+                "The ledger of the model's costs failed at %s (%s); this worker goes on with its "
+                "own counts, and limits may be passed by what other workers spend.",
+                doing,
+                type(error).__name__,
+            )
+
+    def _check_process(self) -> None:
+        # A lock that was held during a fork stays held in the child, so this comes before it.
+        if self._process != os.getpid():
+            self._open()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_store": self._store, "_budget": self._budget, "_model": self._model}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._open()
+
+
+def _check_limit(name: str, value: Any, kind: Any, words: str) -> None:
+    if value is not None and (
+        isinstance(value, bool) or not isinstance(value, kind) or not value >= 0
+    ):
+        raise ConfigurationError(
+            f"{name}={value!r} must be {words} of at least 0, or None for no limit"
+        )
+
+
+def _sum(spendings: Iterable[Spending]) -> Spending:
+    return sum(spendings, start=Spending())
+
+
+def _from_json(key: str, value: Any) -> list[Spending]:
+    """Return the settled and the reserved spending of one worker's entry."""
+    names = {field.name for field in fields(Spending)}
+    try:
+        parts = [value["settled"], value["reserved"]]
+        return [Spending(**{name: part[name] for name in part if name in names}) for part in parts]
+    except (TypeError, KeyError):
+        _logger.warning("The entry %s of the ledger cannot be read and is not counted.", key)
+        return []
