@@ -1,0 +1,168 @@
+"""A study in numbers for people: what each proposer brought, and what the language model used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass
+import statistics
+from typing import Any
+from typing import Literal
+from typing import get_args
+
+from optuna.study import StudyDirection
+from optuna.trial import TrialState
+
+from optuna_llm.history import History
+from optuna_llm.history import Observation
+from optuna_llm.provenance import Record
+from optuna_llm.provenance import Source
+from optuna_llm.provenance import shorten
+from optuna_llm.space import format_number
+
+
+# "other": a sampler that writes no record, for example one of Optuna's own.
+Proposer = Source | Literal["other"]
+PROPOSERS: tuple[Proposer, ...] = (*get_args(Source), "other")
+LABELS: dict[Proposer, str] = {
+    "prior": "prior knowledge",
+    "llm": "language model",
+    "base": "statistical sampler",
+    "fallback": "fallback",
+    "enqueued": "enqueued",
+    "other": "other sampler",
+}
+
+
+@dataclass(frozen=True)
+class SourceSummary:
+    """What one proposer brought.
+
+    Attributes:
+        proposer: One of :data:`PROPOSERS`.
+        trials: Number of its trials, running ones included.
+        improvements: How many of them beat everything before them, see :func:`improvements`.
+        failure_share: Share of its finished trials that failed; None if none is finished.
+        median_rank: Median rank, 1 is best, among complete and pruned trials; None without any.
+        best: Its best feasible value as the objective returned it; None without one, and in a
+            study with several objectives.
+    """
+
+    proposer: Proposer
+    trials: int
+    improvements: int
+    failure_share: float | None
+    median_rank: float | None
+    best: float | None
+
+
+@dataclass(frozen=True)
+class ModelUse:
+    """What the language model has used, over all trials.
+
+    Attributes:
+        models: Names of the models that were asked.
+        requests, prompt_tokens, completion_tokens, seconds: Sums.
+        cost: Sum of the costs that are known, in the currency of the prices; None where none is.
+        errors: Number of trials for which a request failed.
+    """
+
+    models: tuple[str, ...]
+    requests: int
+    prompt_tokens: int
+    completion_tokens: int
+    cost: float | None
+    seconds: float
+    errors: int
+
+
+def proposer(observation: Observation) -> Proposer:
+    """Return who proposed a trial."""
+    return "other" if observation.record is None else observation.record.source
+
+
+def by_proposer(observations: Iterable[Observation]) -> dict[Proposer, list[Observation]]:
+    """Return the trials of each proposer that has any, in the order of :data:`PROPOSERS`."""
+    groups: dict[Proposer, list[Observation]] = {name: [] for name in PROPOSERS}
+    for o in observations:
+        groups[proposer(o)].append(o)
+    return {name: group for name, group in groups.items() if group}
+
+
+def improvements(history: History) -> list[Observation]:
+    """Return the trials that beat everything before them, by number; the first one beat nothing.
+
+    With one objective these are the new best values, with several the new points of the Pareto
+    front. Infeasible trials do not count.
+    """
+    front: list[tuple[float, ...]] = []
+    found = []
+    for o in history.complete:
+        if o.values is None or o.violation > 0 or any(_no_worse(f, o.values) for f in front):
+            continue
+        if front:
+            found.append(o)
+        front = [f for f in front if not _no_worse(o.values, f)] + [o.values]
+    return found
+
+
+def _no_worse(values: Sequence[float], others: Sequence[float]) -> bool:
+    return all(v <= w for v, w in zip(values, others, strict=True))
+
+
+def summarize_sources(history: History) -> list[SourceSummary]:
+    """Return what each proposer brought, in the order of :data:`PROPOSERS`."""
+    ranks = {o.number: rank for rank, o in enumerate(history.ranking, start=1)}
+    improved = {o.number for o in improvements(history)}
+    summaries = []
+    for name, trials in by_proposer(history.observations).items():
+        failures = [o.state == TrialState.FAIL for o in trials if o.state.is_finished()]
+        own_ranks = [ranks[o.number] for o in trials if o.number in ranks]
+        feasible = [o for o in trials if o.values is not None and o.violation == 0]
+        best = min(feasible, key=lambda o: o.values or (), default=None)
+        summaries.append(
+            SourceSummary(
+                name,
+                trials=len(trials),
+                improvements=sum(o.number in improved for o in trials),
+                failure_share=statistics.mean(failures) if failures else None,
+                median_rank=statistics.median(own_ranks) if own_ranks else None,
+                best=None if best is None or history.is_multi_objective else best.trial.value,
+            )
+        )
+    return summaries
+
+
+def summarize_model_use(history: History) -> ModelUse:
+    """Return what the language model has used, as the trials' records say."""
+    records = [o.record for o in history.observations if o.record is not None]
+    costs = [r.cost for r in records if r.cost is not None]
+    return ModelUse(
+        models=tuple(sorted({r.model for r in records if r.model and r.requests})),
+        requests=sum(r.requests for r in records),
+        prompt_tokens=sum(r.prompt_tokens for r in records),
+        completion_tokens=sum(r.completion_tokens for r in records),
+        cost=sum(costs) if costs else None,
+        seconds=sum(r.seconds for r in records),
+        errors=sum(request_failed(r) for r in records),
+    )
+
+
+def request_failed(record: Record) -> bool:
+    """Say whether a request was sent for the trial and brought nothing."""
+    return record.error is not None and record.requests > 0
+
+
+def objective_labels(history: History) -> list[str]:
+    """Return for each objective its name and direction."""
+    return [
+        f"{name} ({'maximized' if d == StudyDirection.MAXIMIZE else 'minimized'})"
+        for name, d in zip(history.metric_names, history.directions, strict=True)
+    ]
+
+
+def show_value(value: Any) -> str:
+    """Show a parameter's value in short: four significant digits, at most 40 characters."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return format_number(value)
+    return shorten(str(value), 40)
