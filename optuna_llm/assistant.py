@@ -24,7 +24,6 @@ from optuna_llm.errors import OptunaLLMError
 from optuna_llm.prompts import parse_proposals
 from optuna_llm.prompts import repair_messages
 from optuna_llm.provenance import StudyStore
-from optuna_llm.space import Repair
 from optuna_llm.space import SearchSpace
 
 
@@ -46,17 +45,17 @@ class Candidate:
     """One configuration that a model has proposed.
 
     Attributes:
-        repair: The legal values that it holds, and what became of the others.
+        params: The legal native values that it holds.
         reason: The model's reason, as it gave it.
+        repaired, dropped: Number of values that were snapped or clipped, and that were unusable.
+        violations: What was wrong with it, a line each.
     """
 
-    repair: Repair
+    params: dict[str, Any]
     reason: str
-
-    @property
-    def is_clean(self) -> bool:
-        """Whether the configuration is complete and legal as the model gave it."""
-        return not self.repair.violations
+    repaired: int = 0
+    dropped: int = 0
+    violations: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -142,9 +141,9 @@ class Assistant:
                 completions.append(completion)
                 # The corrected candidates come first.
                 candidates = _candidates(completion.text, space) + candidates
-                if any(c.is_clean for c in candidates):
+                if any(not c.violations for c in candidates):
                     break
-                violations = [v for c in candidates for v in c.repair.violations]
+                violations = [v for c in candidates for v in c.violations]
                 conversation = repair_messages(
                     messages, completion.text, violations or ["no configuration was found"]
                 )
@@ -206,5 +205,11 @@ class Assistant:
 
 
 def _candidates(text: str, space: SearchSpace) -> list[Candidate]:
-    found = [Candidate(space.repair(p.params), p.reason) for p in parse_proposals(text, space)]
-    return [c for c in found if c.repair.params]
+    found = []
+    for proposal in parse_proposals(text, space):
+        repair = space.repair(proposal.params)
+        if repair.params:
+            counts = len(repair.repaired), len(repair.dropped)
+            problems = tuple(repair.violations)
+            found.append(Candidate(repair.params, proposal.reason, *counts, problems))
+    return found

@@ -277,10 +277,15 @@ class HybridSampler(BaseSampler, abc.ABC):
             return self._base
         return TPESampler(seed=int(self._rng(number, "base", *more).integers(2**32)))
 
-    def _base_params(self, turn: Turn) -> dict[str, Any]:
-        """Return the base sampler's joint proposal; the rest is sampled independently."""
+    def _base_params(self, turn: Turn, ahead: int = 0) -> dict[str, Any]:
+        """Return the base sampler's joint proposal; the rest is sampled independently.
+
+        Args:
+            turn: The trial.
+            ahead: 1 for what it would propose next, after this trial.
+        """
         try:
-            base = self._base_at(turn.trial.number)
+            base = self._base_at(turn.trial.number + ahead)
             space = base.infer_relative_search_space(turn.study, turn.trial)
             known = {n: d for n, d in space.items() if n in turn.space.distributions}
             return base.sample_relative(turn.study, turn.trial, known)

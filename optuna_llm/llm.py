@@ -20,6 +20,7 @@ from optuna_llm.chat import Budget
 from optuna_llm.chat import Cassette
 from optuna_llm.chat import connect
 from optuna_llm.errors import BudgetExceededError
+from optuna_llm.errors import CassetteMissError
 from optuna_llm.errors import ConfigurationError
 from optuna_llm.errors import ModelSetupError
 from optuna_llm.history import History
@@ -277,7 +278,7 @@ class LLMSampler(HybridSampler):
         if exchange.error is not None:
             self._report(turn, exchange.error)
             return replace(design, record=replace(record, error=_error_name(exchange.error)))
-        batch = [_for_later(turn.space, c.repair.params, c.reason) for c in exchange.candidates]
+        batch = [_for_later(turn.space, c) for c in exchange.candidates]
         return replace(design, record=replace(record, candidates=batch, asked=len(batch)))
 
     def _in_startup(self, history: History) -> bool:
@@ -330,7 +331,7 @@ class LLMSampler(HybridSampler):
             return self._without_model(turn, _error_name(error), str(error), **spent)
 
         filler = {**self._prior.sample(turn.space.distributions, turn.rng), **base_params}
-        whole = [_completed(c, turn.space, filler) for c in exchange.candidates]
+        whole = [_completed(c.params, turn.space, filler) for c in exchange.candidates]
         new = [i for i, p in enumerate(whole) if not turn.space.duplicates(p, turn.tried)]
         spent["asked"] = len(whole)
         if not new:
@@ -342,19 +343,16 @@ class LLMSampler(HybridSampler):
         if turn.outlook.is_hopeless(whole[chosen]):
             why = f"The surrogate expects little of the model's {len(new)} new candidates."
             return self._from_base(turn, "base", why, vetoed="llm", **spent)
-        repair = exchange.candidates[chosen].repair
-        others = [
-            _for_later(turn.space, whole[i], exchange.candidates[i].reason)
-            for i in new
-            if i != chosen
-        ]
+        candidate = exchange.candidates[chosen]
         record = Record(
             "llm",
-            shorten(exchange.candidates[chosen].reason) or "The model gave no reason.",
-            candidates=others,
-            repaired=len(repair.repaired),
-            completed=sum(n not in repair.params for n in whole[chosen]),
-            dropped=len(repair.dropped),
+            shorten(candidate.reason) or "The model gave no reason.",
+            candidates=[
+                _for_later(turn.space, exchange.candidates[i]) for i in new if i != chosen
+            ],
+            repaired=candidate.repaired,
+            completed=sum(n not in candidate.params for n in whole[chosen]),
+            dropped=candidate.dropped,
             **spent,
         )
         return Proposal(whole[chosen], record)
@@ -377,20 +375,17 @@ class LLMSampler(HybridSampler):
         exchange = assistant.collect(turn.study)
         if exchange is None:
             first = not assistant.has_answered
-            exchange = self._request(turn, assistant, base_params)
+            exchange = self._prepared(turn, assistant, base_params)()
             if first and isinstance(exchange.error, ModelSetupError | ConfigurationError):
                 raise exchange.error
-        if exchange.error is not None and self._on_error == "raise":
+        # A cassette without the reply would turn a replay into another search.
+        strict = self._on_error == "raise" or isinstance(exchange.error, CassetteMissError)
+        if exchange.error is not None and strict:
             raise exchange.error
         return exchange
 
-    def _request(
-        self, turn: Turn, assistant: Assistant, base_params: Mapping[str, Any]
-    ) -> Exchange:
-        return self._prepared(turn, assistant, base_params)()
-
     def _prepared(
-        self, turn: Turn, assistant: Assistant, base_params: Mapping[str, Any]
+        self, turn: Turn, assistant: Assistant, base_params: Mapping[str, Any], ahead: int = 0
     ) -> Callable[[], Exchange]:
         """Write the prompt now; the exchange itself may then run anywhere."""
         suggestion = turn.space.repair(base_params).params
@@ -406,7 +401,7 @@ class LLMSampler(HybridSampler):
             self._prompt,
             n_candidates=self._n_candidates,
             advice=advice,
-            trial_number=turn.trial.number,
+            trial_number=turn.trial.number + ahead,
         )
         schema = proposal_schema(turn.space, self._n_candidates, self._prompt.reasoning)
         ledger = assistant.ledger(turn.study)
@@ -421,7 +416,7 @@ class LLMSampler(HybridSampler):
             # The trial that has just been proposed is pending by now.
             history = History.from_study(turn.study, None, self._search_space)
             ahead = replace(turn, history=history)
-            request = self._prepared(ahead, self._assistant, self._base_params(turn))
+            request = self._prepared(ahead, self._assistant, self._base_params(turn, 1), 1)
             self._assistant.prepare(turn.study, request)
 
     def _waiting_candidates(self, turn: Turn) -> list[Candidate]:
@@ -430,14 +425,8 @@ class LLMSampler(HybridSampler):
             return []
         for o in reversed(turn.history.observations):
             if o.record is not None and o.record.candidates:
-                left = [
-                    Candidate(
-                        turn.space.repair(decode_params(turn.space.distributions, c["params"])),
-                        c["reason"],
-                    )
-                    for c in o.record.candidates
-                ]
-                return [c for c in left if not turn.space.duplicates(c.repair.params, turn.tried)]
+                left = [_from_earlier(turn.space, c) for c in o.record.candidates]
+                return [c for c in left if not turn.space.duplicates(c.params, turn.tried)]
         return []
 
     def _report(self, turn: Turn, error: Exception) -> None:
@@ -454,17 +443,28 @@ class LLMSampler(HybridSampler):
 
 
 def _completed(
-    candidate: Candidate, space: SearchSpace, filler: Mapping[str, Any]
+    params: Mapping[str, Any], space: SearchSpace, filler: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Fill in what a candidate lacks; optional parameters that it declines stay out."""
-    params = candidate.repair.params
     wanted = [n for n in space.names if n in params or n not in space.optional]
     return {n: params.get(n, filler.get(n)) for n in wanted if n in params or n in filler}
 
 
-def _for_later(space: SearchSpace, params: Mapping[str, Any], reason: str) -> dict[str, Any]:
+def _for_later(space: SearchSpace, candidate: Candidate) -> dict[str, Any]:
     """Return a candidate as it stands in a record."""
-    return {"params": encode_params(space, params), "reason": shorten(reason)}
+    return {
+        "params": encode_params(space, candidate.params),
+        "reason": shorten(candidate.reason),
+        "repaired": candidate.repaired,
+        "dropped": candidate.dropped,
+    }
+
+
+def _from_earlier(space: SearchSpace, entry: Mapping[str, Any]) -> Candidate:
+    """Return a candidate that an earlier trial's record holds."""
+    # Ranges may have changed since.
+    params = space.repair(decode_params(space.distributions, entry["params"])).params
+    return Candidate(params, entry["reason"], entry["repaired"], entry["dropped"])
 
 
 def _error_name(error: Exception) -> str:

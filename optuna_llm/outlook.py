@@ -18,6 +18,7 @@ from optuna.distributions import CategoricalDistribution
 from optuna_llm.history import History
 from optuna_llm.space import SearchSpace
 from optuna_llm.surrogate.acquisition import expected_improvement
+from optuna_llm.surrogate.activity import Activity
 from optuna_llm.surrogate.feasibility import Feasibility
 from optuna_llm.surrogate.quantile import QuantileEnsemble
 
@@ -54,6 +55,18 @@ class Outlook:
         return self._space.one_hot(self._space.coordinates(configurations))
 
     @functools.cached_property
+    def _activity(self) -> Activity:
+        tried = self._space.coordinates(o.params for o in self._history.ranking)
+        return Activity(tried, self._space.n_choices)
+
+    def _candidate_features(self, configurations: Sequence[Mapping[str, Any]]) -> np.ndarray:
+        """Encode configurations without the values that will not be asked for."""
+        coordinates = self._space.coordinates(configurations)
+        if self._history.ranking and self._space.optional:
+            coordinates = self._activity.apply(coordinates)
+        return self._space.one_hot(coordinates)
+
+    @functools.cached_property
     def _surrogate(self) -> QuantileEnsemble | None:
         ranking = self._history.ranking
         if len(ranking) < _MIN_TRIALS_TO_RANK or len(self._space) == 0:
@@ -80,7 +93,7 @@ class Outlook:
         """Return the probability that each configuration does not fail, shape (n,)."""
         if self._feasibility is None:
             return np.ones(len(configurations))
-        return self._feasibility.probability(self._features(configurations))
+        return self._feasibility.probability(self._candidate_features(configurations))
 
     def order(self, configurations: Sequence[Mapping[str, Any]]) -> list[int]:
         """Return the indices of configurations, the most promising one first.
@@ -90,7 +103,9 @@ class Outlook:
         """
         utility = self.feasible(configurations)
         if self._surrogate is not None:
-            quantiles = self._surrogate.predict_scaled(self._features(configurations), _LEVELS)
+            quantiles = self._surrogate.predict_scaled(
+                self._candidate_features(configurations), _LEVELS
+            )
             seen = self._features([o.params for o in self._history.ranking])
             incumbent = float(self._surrogate.predict_scaled(seen, (0.5,)).min())
             utility = utility * expected_improvement(quantiles, _LEVELS, incumbent)
@@ -116,7 +131,9 @@ class Outlook:
         ][-_BASE_WINDOW:]
         if not delivered:
             return False
-        optimistic = self._surrogate.predict(self._features([configuration]), (_OPTIMISTIC_LEVEL,))
+        optimistic = self._surrogate.predict(
+            self._candidate_features([configuration]), (_OPTIMISTIC_LEVEL,)
+        )
         return bool(optimistic[0, 0] > np.median(delivered))
 
     def remarks(self) -> list[str]:
@@ -127,7 +144,9 @@ class Outlook:
         unit = rng.random((_N_REMARK_SAMPLES, len(self._space)))
         n_choices = self._space.n_choices
         coordinates = np.where(n_choices > 0, np.floor(unit * n_choices), unit)
-        predicted = self._surrogate.predict_scaled(self._space.one_hot(coordinates), (0.5,))[:, 0]
+        samples = [self._space.configuration(row) for row in coordinates]
+        features = self._candidate_features(samples)
+        predicted = self._surrogate.predict_scaled(features, (0.5,))[:, 0]
         elite = coordinates[np.argsort(predicted)[: _N_REMARK_SAMPLES // 10]]
         remarks = [self._remark(name, elite[:, i]) for i, name in enumerate(self._space.names)]
         strongest = sorted((r for r in remarks if r is not None), key=lambda r: r[0])

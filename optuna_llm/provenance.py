@@ -63,7 +63,8 @@ class Record:
         requests: Requests sent for this trial, repair turns included.
         design: For the k-th of the known good configurations that a study starts with, k; else 0.
         vetoed: Whose turn it was, where the surrogate found the proposals not worth a trial.
-        candidates: The other candidates of the reply, for later turns: ``{"params", "reason"}``.
+        candidates: The other candidates of the reply, for later turns: objects with ``params`` (as
+            above), ``reason``, ``repaired`` and ``dropped``.
         asked: Number of candidates that the reply held.
         repaired, completed, dropped: Values of the chosen candidate that were snapped or clipped,
             filled in by the base sampler, and unusable.
