@@ -273,18 +273,11 @@ def _announced(
 
 def non_domination_ranks(values: np.ndarray) -> np.ndarray:
     """Return the front of each row of (n, objectives), lower is better; 0 is the best front."""
-    unique, inverse = np.unique(values, axis=0, return_inverse=True)
-    left = np.arange(len(unique))
-    found = np.zeros(len(unique), dtype=int)
-    front = 0
-    while len(left):
-        rows = unique[left]
-        dominated = np.array(
-            [
-                bool(np.any(np.all(rows <= row, axis=1) & np.any(rows < row, axis=1)))
-                for row in rows
-            ]
-        )
-        found[left[~dominated]] = front
-        left, front = left[dominated], front + 1
-    return found[inverse.ravel()]
+    # The unique rows are in lexicographic order: whatever dominates a row stands before it, and
+    # its front is one behind the last of theirs.
+    rows, inverse = np.unique(values, axis=0, return_inverse=True)
+    fronts = np.zeros(len(rows), dtype=int)
+    for i in range(1, len(rows)):
+        dominating = fronts[:i][(rows[:i] <= rows[i]).all(axis=1)]
+        fronts[i] = dominating.max(initial=-1) + 1
+    return fronts[inverse.ravel()]

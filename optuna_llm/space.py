@@ -114,7 +114,7 @@ def choice_index(distribution: CategoricalDistribution, value: Any) -> int | Non
 
 
 def _is_number(value: object) -> TypeGuard[int | float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _read_choice(distribution: CategoricalDistribution, raw: Any) -> tuple[int | None, bool]:

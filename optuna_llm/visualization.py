@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import html
 import itertools
 import math
+import statistics
 import textwrap
 from typing import TYPE_CHECKING
 from typing import Any
@@ -68,8 +69,10 @@ _BEST = "#d62f4b"
 _HOVER_PARAMS = 15
 # Above this many points, a hover text no longer repeats the whole configuration.
 _MAX_FULL_HOVER = 10_000
-# Values that span more than two powers of ten are shown on a log axis.
+# Values that span more than two powers of ten are shown on a log axis, and so are values of which
+# one is this many times the median: on a linear axis it would press all others flat.
 _LOG_SPAN = 100.0
+_OUTLIER = 4.0
 
 
 # --------------------------------------------------------------------------------------
@@ -480,8 +483,10 @@ def _native(o: Observation, target: int) -> float:
 
 
 def _axis_type(values: Sequence[float]) -> str:
-    wide = values and min(values) > 0 and max(values) / min(values) > _LOG_SPAN
-    return "log" if wide else "linear"
+    if not values or min(values) <= 0:
+        return "linear"
+    wide = max(values) / min(values) > _LOG_SPAN
+    return "log" if wide or max(values) / statistics.median(values) > _OUTLIER else "linear"
 
 
 def _grid(n: int, columns: int, *, xgap: float, ygap: float) -> dict[str, Any]:

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from optuna_llm.errors import ConfigurationError
+from optuna_llm.prompts import Task
+from optuna_llm.prompts import estimate_tokens
+
+
+def test_text_mapping_and_nothing_are_accepted() -> None:
+    assert Task.of(None) == Task()
+    assert Task.of("tune a forest") == Task(text="tune a forest")
+    assert Task.of({"dataset": "iris", "n_trials": 30}) == Task(dataset="iris", n_trials=30)
+    assert Task.of(Task(metric="AUC")) == Task(metric="AUC")
+
+
+@pytest.mark.parametrize(
+    ("task", "named"),
+    [
+        (3, "task"),
+        ({"data": "iris"}, "'data'"),
+        ({"dataset": 3}, "dataset"),
+        ({"n_trials": 0}, "n_trials"),
+        ({"n_trials": True}, "n_trials"),
+        ({"n_trials": "30"}, "n_trials"),
+        ({3: "x"}, "3"),
+    ],
+)
+def test_bad_input_is_named(task: Any, named: str) -> None:
+    with pytest.raises(ConfigurationError, match=named):
+        Task.of(task)
+
+
+@pytest.mark.parametrize("character", ["word ", "1", "!", "日", "🙂", "\x00", '"', "\\"])
+def test_long_fields_are_cut_visibly_to_300_tokens(character: str) -> None:
+    long = character * 5000
+    lines = Task(text=long, metric=long, dataset=long, model=long, hardware=long).lines()
+    assert sum(estimate_tokens(line) + 1 for line in lines) <= 300
+    assert all(line.endswith('…"') or character == "\x00" for line in lines)
+
+
+def test_short_fields_survive_a_long_text() -> None:
+    lines = Task(text="blah " * 2000, metric="log loss", hardware="8 GB").lines()
+    assert '- metric: "log loss"' in lines
+    assert '- hardware: "8 GB"' in lines
