@@ -191,13 +191,13 @@ class HybridSampler(BaseSampler, abc.ABC):
                 space = SearchSpace({param_name: param_distribution})
                 _check_configuration(design, space, f"known_good[{record.design - 1}]")
                 return _native(design, space)[param_name]
-            return self._prior.default_value(param_name, param_distribution, list(trial.params))
+            return self._prior.default_value(param_name, param_distribution, trial.distributions)
         if record is not None and record.source == "prior":
             return self._prior.sample_value(
                 param_name,
                 param_distribution,
                 self._rng(trial.number, param_name),
-                list(trial.params),
+                trial.distributions,
             )
         base = self._base_at(trial.number, param_name)
         return base.sample_independent(study, trial, param_name, param_distribution)

@@ -1,0 +1,9 @@
+"""The embedded prior: a sourced table of usual hyperparameters, found by name and range."""
+
+from __future__ import annotations
+
+from optuna_llm.prior.embedded import EmbeddedPrior
+from optuna_llm.prior.embedded import ParameterPrior
+
+
+__all__ = ["EmbeddedPrior", "ParameterPrior"]

@@ -1,0 +1,178 @@
+"""The form of the table: one row for each well-known hyperparameter, grouped in families."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import field
+import enum
+import functools
+import math
+import re
+
+
+# The usual range of a row holds the central 90 % of a normal distribution.
+_WIDTH_IN_DEVIATIONS = 2 * 1.645
+
+
+class Scale(enum.Enum):
+    """The scale on which equal distances of a hyperparameter matter equally, and its domain."""
+
+    LINEAR = "linear"  # any number
+    FRACTION = "fraction"  # linear, within [0, 1]
+    LOG = "log"  # decades, positive
+    COUNT = "count"  # decades, whole numbers from 1
+    COMPLEMENT = "complement"  # decades to 1, within [0, 1): momentum, discount factors
+
+    def forward(self, value: float) -> float:
+        """Map a value to this scale; the ends of the domain may map to infinity."""
+        if self in (Scale.LOG, Scale.COUNT):
+            return math.log10(value) if value > 0 else -math.inf
+        if self is Scale.COMPLEMENT:
+            return -math.log10(1 - value) if value < 1 else math.inf
+        return value
+
+    def inverse(self, scaled: float) -> float:
+        """Map a number of this scale back to a value."""
+        if self in (Scale.LOG, Scale.COUNT):
+            return float(10**scaled)
+        if self is Scale.COMPLEMENT:
+            return float(1 - 10**-scaled)
+        return scaled
+
+    def holds(self, low: float, high: float) -> bool:
+        """Say whether a range can be one of this kind of quantity.
+
+        A fraction reaches no further than 1; what stays within 1 is no count. Counts may start
+        at 0 or -1, which libraries use for "none" and "no limit".
+        """
+        if self is Scale.FRACTION:
+            return low >= 0 and high <= 1
+        if self is Scale.COMPLEMENT:
+            return 0 <= low < 1 and high <= 1
+        if self is Scale.COUNT:
+            return low >= -1 and high > 1
+        if self is Scale.LOG:
+            return low >= 0 and high > 0
+        return True
+
+
+@dataclass(frozen=True)
+class Number:
+    """A numeric hyperparameter.
+
+    Args:
+        name: Canonical name.
+        usual: The value an expert would try first when tuning seriously.
+        range: Where nine of ten good values lie; the spread follows from it.
+        scale: Scale of the quantity.
+        aliases: Other names, separated by spaces.
+        special: Choices that are no numbers (``none``, ``auto``, ``sqrt``...), each with its
+            weight relative to all numeric choices together, which weigh 1.
+        source: Where the value comes from; the family's source where empty.
+    """
+
+    name: str
+    usual: float
+    range: tuple[float, float]
+    scale: Scale
+    aliases: str = ""
+    special: Mapping[str, float] = field(default_factory=dict)
+    source: str = ""
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation on the scale: decades, or the parameter's own units."""
+        return self.width / _WIDTH_IN_DEVIATIONS
+
+    @functools.cached_property
+    def width(self) -> float:
+        """Width of the usual range on the scale."""
+        return self.scale.forward(self.range[1]) - self.scale.forward(self.range[0])
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A categorical hyperparameter.
+
+    Args:
+        name: Canonical name.
+        weights: Preference for each choice, in lower case and without punctuation; only the
+            ratios count. Booleans are ``true`` and ``false``, ``None`` is ``none``.
+        aliases: Other names, separated by spaces.
+        source: Where the preference comes from; the family's source where empty.
+    """
+
+    name: str
+    weights: Mapping[str, float]
+    aliases: str = ""
+    source: str = ""
+
+    @property
+    def is_boolean(self) -> bool:
+        """Whether the choices are just true and false."""
+        return set(self.weights) == {"true", "false"}
+
+
+Row = Number | Choice
+
+
+@dataclass(frozen=True, eq=False)
+class Family:
+    """A kind of model or training with its hyperparameters.
+
+    Args:
+        name: Short name.
+        source: Source of the rows that name none of their own.
+        rows: The hyperparameters; names of a parent that are missing here are inherited.
+        words: Words of a task description, or prefixes of a name, that mean this family.
+        prefixes: Further prefixes, too short to be looked for in a text.
+        parent: A more general family.
+        odds: Logarithmic odds that a space is of this family, before anything is known of it.
+    """
+
+    name: str
+    source: str
+    rows: tuple[Row, ...]
+    words: tuple[str, ...] = ()
+    prefixes: tuple[str, ...] = ()
+    parent: Family | None = None
+    odds: float = -1.0
+
+    @functools.cached_property
+    def by_key(self) -> dict[str, tuple[Row, ...]]:
+        """Rows by the key of their name and aliases, inherited ones included.
+
+        A key may have several rows where their kinds or domains differ, such as a count and a
+        fraction of features.
+        """
+        own: dict[str, tuple[Row, ...]] = {}
+        for row in self.rows:
+            for name in (row.name, *row.aliases.split()):
+                rows = own.get(key(name), ())
+                if not any(row is other for other in rows):
+                    own[key(name)] = (*rows, row)
+        return {**(self.parent.by_key if self.parent else {}), **own}
+
+    @functools.cached_property
+    def prefix_keys(self) -> frozenset[str]:
+        """Keys of the prefixes of a parameter's name that mean this family."""
+        return frozenset(key(word) for word in (*self.words, *self.prefixes))
+
+    def source_of(self, row: Row) -> str:
+        """Return the source of one of this family's rows, inherited or not."""
+        if row.source:
+            return row.source
+        if any(row is own for own in self.rows) or self.parent is None:
+            return self.source
+        return self.parent.source_of(row)
+
+
+def key(name: str) -> str:
+    """Return the letters and digits of a name in lower case, by which rows are found."""
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def boolean(name: str, true: float, aliases: str = "", source: str = "") -> Choice:
+    """Return the row of a switch that is on with probability ``true``."""
+    return Choice(name, {"true": true, "false": 1 - true}, aliases, source)

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import math
+import re
+
+import pytest
+
+from optuna_llm.prior.knowledge import FAMILIES
+from optuna_llm.prior.table import Choice
+from optuna_llm.prior.table import Family
+from optuna_llm.prior.table import Number
+from optuna_llm.prior.table import Row
+from optuna_llm.prior.table import Scale
+from optuna_llm.prior.table import key
+
+
+def _label(value: object) -> str:
+    return value.name if isinstance(value, Family) else str(value)
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=_label)
+def test_numeric_rows_are_well_formed(family: Family) -> None:
+    for row in family.rows:
+        if isinstance(row, Number):
+            low, high = row.range
+            assert low <= row.usual <= high, row
+            assert row.scale.holds(low, high), row
+            assert row.scale.inverse(row.scale.forward(row.usual)) == pytest.approx(row.usual)
+            assert 0 < row.spread < math.inf, row
+            assert all(text == key(text) or text == "-1" for text in row.special), row
+            assert all(weight > 0 for weight in row.special.values()), row
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=_label)
+def test_categorical_rows_are_well_formed(family: Family) -> None:
+    for row in family.rows:
+        if isinstance(row, Choice):
+            assert len(row.weights) > 1, row
+            assert all(text == key(text) for text in row.weights), row
+            assert all(weight > 0 for weight in row.weights.values()), row
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=_label)
+def test_every_row_has_a_source(family: Family) -> None:
+    assert all(family.source_of(row) for rows in family.by_key.values() for row in rows)
+
+
+def _kind(row: Row) -> str:
+    """Rows of different kinds never apply to the same parameter."""
+    if isinstance(row, Choice):
+        return "choice"
+    return "fraction" if row.scale in (Scale.FRACTION, Scale.COMPLEMENT) else "number"
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=_label)
+def test_names_and_aliases_are_unambiguous_inside_a_family(family: Family) -> None:
+    for alias, rows in family.by_key.items():
+        kinds = [_kind(row) for row in rows]
+        assert len(set(kinds)) == len(kinds), f"{alias} means {[row.name for row in rows]}"
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=_label)
+def test_family_can_be_told_by_words(family: Family) -> None:
+    assert family.words
+    assert all(re.fullmatch(r"[a-z0-9][a-z0-9 -]*", word) for word in family.words)
+
+
+def test_families_have_names_of_their_own() -> None:
+    names = [family.name for family in FAMILIES]
+    assert len(set(names)) == len(names)
+
+
+def test_parents_stand_before_their_children() -> None:
+    for index, family in enumerate(FAMILIES):
+        if family.parent is not None:
+            assert family.parent in FAMILIES[:index]
+
+
+def test_an_inherited_row_keeps_its_source() -> None:
+    parent = Family("parent", "P", (Number("a", 1, (1, 2), Scale.LINEAR),), words=("p",))
+    child = Family("child", "C", (), words=("c",), parent=parent)
+    (row,) = child.by_key["a"]
+    assert child.source_of(row) == "P"
+
+
+@pytest.mark.parametrize(
+    ("scale", "low", "high", "holds"),
+    [
+        (Scale.FRACTION, 0.2, 1.0, True),
+        (Scale.FRACTION, 1, 30, False),
+        (Scale.COUNT, -1, 15, True),
+        (Scale.COUNT, 0.01, 0.5, False),
+        (Scale.LOG, 0.0, 1.0, True),
+        (Scale.LOG, -5, -1, False),
+        (Scale.COMPLEMENT, 0.5, 1.0, True),
+        (Scale.COMPLEMENT, 0.0, 20.0, False),
+        (Scale.LINEAR, -3, 7, True),
+    ],
+)
+def test_domain_of_a_scale(scale: Scale, low: float, high: float, holds: bool) -> None:
+    assert scale.holds(low, high) is holds
