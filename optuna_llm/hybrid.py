@@ -9,6 +9,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Mapping
 from collections.abc import Sequence
+import copy
 from dataclasses import dataclass
 from dataclasses import field
 from dataclasses import replace
@@ -21,8 +22,8 @@ import optuna
 from optuna.distributions import BaseDistribution
 from optuna.distributions import CategoricalDistribution
 from optuna.samplers import BaseSampler
-from optuna.samplers import TPESampler
 
+from optuna_llm.cqr import CQRSampler
 from optuna_llm.errors import ConfigurationError
 from optuna_llm.history import History
 from optuna_llm.outlook import Outlook
@@ -115,9 +116,9 @@ class HybridSampler(BaseSampler, abc.ABC):
     ) -> None:
         if seed is not None and (isinstance(seed, bool) or seed not in range(2**32)):
             raise ConfigurationError(f"seed={seed!r} must be None or a whole number below 2**32.")
-        self._base_is_default = base_sampler is None
+        self._search_space = _checked_space(search_space)
         if base_sampler is None:
-            base_sampler = TPESampler(seed=seed)
+            base_sampler = CQRSampler(search_space=search_space, seed=seed)
         if not isinstance(base_sampler, BaseSampler):
             raise ConfigurationError(
                 f"base_sampler={base_sampler!r} is not an Optuna sampler; pass an instance, such"
@@ -129,7 +130,6 @@ class HybridSampler(BaseSampler, abc.ABC):
                 " over) or 'raise'."
             )
         self._base = base_sampler
-        self._search_space = _checked_space(search_space)
         self._known_good = _checked_known_good(known_good, self._search_space)
         self._prior = EmbeddedPrior(context)
         self._entropy = seed
@@ -199,8 +199,7 @@ class HybridSampler(BaseSampler, abc.ABC):
                 self._rng(trial.number, param_name),
                 trial.distributions,
             )
-        base = self._base_at(trial.number, param_name)
-        return base.sample_independent(study, trial, param_name, param_distribution)
+        return self._base.sample_independent(study, trial, param_name, param_distribution)
 
     def after_trial(
         self,
@@ -268,15 +267,6 @@ class HybridSampler(BaseSampler, abc.ABC):
             self._base_params(turn), Record(source, why or f"{self._base}'s turn.", **record)
         )
 
-    def _base_at(self, number: int, *more: str) -> BaseSampler:
-        """Return the base sampler; the default one with random numbers of this trial alone.
-
-        Otherwise workers with one seed would all propose the same.
-        """
-        if not self._base_is_default:
-            return self._base
-        return TPESampler(seed=int(self._rng(number, "base", *more).integers(2**32)))
-
     def _base_params(self, turn: Turn, ahead: int = 0) -> dict[str, Any]:
         """Return the base sampler's joint proposal; the rest is sampled independently.
 
@@ -284,11 +274,15 @@ class HybridSampler(BaseSampler, abc.ABC):
             turn: The trial.
             ahead: 1 for what it would propose next, after this trial.
         """
+        trial = turn.trial
+        if ahead:
+            trial = copy.copy(trial)
+            trial.number += ahead
+            trial.system_attrs = {}
         try:
-            base = self._base_at(turn.trial.number + ahead)
-            space = base.infer_relative_search_space(turn.study, turn.trial)
+            space = self._base.infer_relative_search_space(turn.study, trial)
             known = {n: d for n, d in space.items() if n in turn.space.distributions}
-            return base.sample_relative(turn.study, turn.trial, known)
+            return self._base.sample_relative(turn.study, trial, known)
         except Exception as error:
             if isinstance(error, ValueError) and turn.history.is_multi_objective:
                 raise ConfigurationError(

@@ -107,7 +107,7 @@ class LLMSampler(HybridSampler):
         known_good: Configurations (or parts of one) to try first.
         search_space: The whole search space. With it the model is asked before the first trial is
             known; without it from the second trial on.
-        base_sampler: Any Optuna sampler; the default is ``TPESampler``.
+        base_sampler: Any Optuna sampler; the default is :class:`optuna_llm.CQRSampler`.
         seed: Seed of all random decisions of this sampler and of the default base sampler.
         n_startup_trials: Number of trials that count as start-up.
         n_candidates: Configurations asked for in one request.

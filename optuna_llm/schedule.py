@@ -14,6 +14,7 @@ from optuna.trial import TrialState
 
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from collections.abc import Sequence
 
     from optuna_llm.history import History
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     from optuna_llm.provenance import Source
 
 
-INITIAL_SHARE = 0.3
+# A model's share before it is known what its trials are worth, and the embedded prior's: once the
+# base sampler has data to learn from, usual values have little to add.
+INITIAL_SHARES: Mapping[Source, float] = {"llm": 0.3, "prior": 0.1}
 MIN_SHARE = 0.05
 MAX_SHARE = 0.7
 # The benefit is read off this many of the newest trials of each side ...
@@ -50,13 +53,15 @@ def model_share(history: History, proposer: Source) -> float:
 
     A trial's merit is the fraction of the earlier trials that it beats; a failed one has none, and
     so has a turn in which the surrogate found the proposals not worth a trial. The share starts at
-    0.3 and moves with the difference of the mean merits of the proposer's and of the statistical
-    sampler's newest trials, shrunk towards no difference while either has few.
+    0.3 for the model and at 0.1 for the prior. It moves with the difference of the mean merits of
+    the proposer's and of the base sampler's newest trials, shrunk towards no difference while
+    either has few.
 
     Args:
         history: The study.
-        proposer: ``llm``, or ``prior`` where there is no model.
+        proposer: ``llm`` or ``prior``.
     """
+    initial = INITIAL_SHARES[proposer]
     position = {o.number: i for i, o in enumerate(history.ranking)}
     numbers = np.array(sorted(position))
     positions = np.array([position[n] for n in numbers])
@@ -88,10 +93,10 @@ def model_share(history: History, proposer: Source) -> float:
         if o.record is not None and o.record.vetoed == proposer
     )
     if not own or not other:
-        return INITIAL_SHARE
+        return initial
     belief = min(len(own), len(other)) / (min(len(own), len(other)) + _HALF_BELIEF)
     difference = float(np.mean(own) - np.mean(other))
-    return min(max(INITIAL_SHARE + belief * difference, MIN_SHARE), MAX_SHARE)
+    return min(max(initial + belief * difference, MIN_SHARE), MAX_SHARE)
 
 
 def is_paused(history: History, number: int) -> bool:

@@ -221,7 +221,7 @@ def test_prompt_carries_task_docs_and_the_base_samplers_point(
     run(sampler_for(server, **options), 30)
     told = [json.dumps(r.json["messages"]) for r in server.requests]
     assert all("predict churn" in t and "limited by memory" in t for t in told)
-    assert any("TPESampler would run this next" in t for t in told)
+    assert any("CQRSampler would run this next" in t for t in told)
 
 
 @pytest.mark.parametrize("prompt_style", ["compressed", "chat"])
