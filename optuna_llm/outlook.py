@@ -17,7 +17,7 @@ from optuna.distributions import CategoricalDistribution
 
 from optuna_llm.history import History
 from optuna_llm.space import SearchSpace
-from optuna_llm.surrogate.acquisition import expected_improvement
+from optuna_llm.surrogate.acquisition import log_expected_improvement
 from optuna_llm.surrogate.activity import Activity
 from optuna_llm.surrogate.feasibility import Feasibility
 from optuna_llm.surrogate.quantile import QuantileEnsemble
@@ -26,7 +26,7 @@ from optuna_llm.surrogate.quantile import QuantileEnsemble
 # With fewer finished trials the surrogate has nothing to say.
 _MIN_TRIALS_TO_RANK = 8
 _MIN_TRIALS_TO_VETO = 10
-_LEVELS = np.arange(0.05, 1.0, 0.1)
+_LEVELS = (0.16, 0.5, 0.84)
 # A candidate is hopeless if even this quantile is worse than what the base sampler delivers,
 _OPTIMISTIC_LEVEL = 0.1
 _BASE_WINDOW = 8
@@ -99,17 +99,20 @@ class Outlook:
         """Return the indices of configurations, the most promising one first.
 
         By the expected improvement over the best predicted trial times the probability not to
-        fail; while too little is known by that probability alone, else as given.
+        fail (in logarithms, which keep an order where both are tiny), those that will probably
+        fail last; while too little is known as given.
         """
-        utility = self.feasible(configurations)
+        feasible = self.feasible(configurations)
+        utility = np.log(np.maximum(feasible, 1e-12))
         if self._surrogate is not None:
-            quantiles = self._surrogate.predict_scaled(
-                self._candidate_features(configurations), _LEVELS
-            )
             seen = self._features([o.params for o in self._history.ranking])
             incumbent = float(self._surrogate.predict_scaled(seen, (0.5,)).min())
-            utility = utility * expected_improvement(quantiles, _LEVELS, incumbent)
-        return [int(i) for i in np.argsort(-utility, kind="stable")]
+            quantiles = self._surrogate.predict_scaled(
+                self._candidate_features(configurations), _LEVELS, noise=False
+            )
+            utility = utility + log_expected_improvement(quantiles, _LEVELS, incumbent)
+        fails = feasible < min(_LEAST_FEASIBLE, float(feasible.max()))
+        return [int(i) for i in np.lexsort((-utility, fails))]
 
     def is_hopeless(self, configuration: Mapping[str, Any]) -> bool:
         """Say whether a configuration is not worth a trial.
