@@ -1,0 +1,1 @@
+"""Development of CQRSampler: the scripts behind the figures in ``docs/cqr.md``."""

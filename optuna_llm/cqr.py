@@ -1,0 +1,477 @@
+"""CQRSampler: optimisation by conformalized quantile regression."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Sequence
+import math
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Literal
+from typing import get_args
+import zlib
+
+import numpy as np
+from optuna.distributions import BaseDistribution
+from optuna.distributions import CategoricalDistribution
+from optuna.distributions import FloatDistribution
+from optuna.distributions import IntDistribution
+from optuna.samplers import BaseSampler
+from optuna.trial import FrozenTrial
+from optuna.trial import TrialState
+
+from optuna_llm.errors import ConfigurationError
+from optuna_llm.history import History
+from optuna_llm.history import Observation
+from optuna_llm.prior import EmbeddedPrior
+from optuna_llm.provenance import decode_params
+from optuna_llm.provenance import encode_params
+from optuna_llm.space import SearchSpace
+from optuna_llm.space import to_unit
+from optuna_llm.surrogate.acquisition import even_levels
+from optuna_llm.surrogate.acquisition import log_expected_improvement
+from optuna_llm.surrogate.acquisition import lower_confidence_bound
+from optuna_llm.surrogate.acquisition import thompson_sampling
+from optuna_llm.surrogate.activity import Activity
+from optuna_llm.surrogate.candidates import Domain
+from optuna_llm.surrogate.feasibility import Feasibility
+from optuna_llm.surrogate.fidelity import aligned_values
+from optuna_llm.surrogate.fidelity import last_values
+from optuna_llm.surrogate.quantile import ConformalQuantileTrees
+from optuna_llm.surrogate.quantile import QuantileEnsemble
+from optuna_llm.surrogate.quantile import select_rows
+
+
+if TYPE_CHECKING:
+    from optuna import Study
+
+
+Surrogate = Literal["ensemble", "gbt"]
+Acquisition = Literal["mixed", "ei", "ts", "lcb"]
+MultiFidelity = Literal["aligned", "last", "ignore"]
+
+PROPOSAL_KEY = "cqr:proposal"
+_MAX_ROWS = 500
+_MAX_PRUNED_AWAITED = 50
+_TS_LEVELS = even_levels(5)
+_EI_LEVELS = np.array([0.16, 0.5, 0.84])
+_LCB_LEVELS = np.array([0.2, 0.8])
+_TS_SHARE = 0.25
+_LOCAL_SHARE = 0.5
+_MIN_PROBABILITY = 0.75
+_MAX_GRID = 2000
+_AUGMENTATION = 0.05
+
+
+class CQRSampler(BaseSampler):
+    """Sampler by conformalized quantile regression, with no language model.
+
+    Calibrated quantiles of the objective are predicted for candidates drawn uniformly and around
+    the best trials, and the candidate with the largest expected improvement is evaluated next.
+    The surrogate is an ensemble of a Gaussian process and boosted trees, calibrated out of fold.
+    One trial in four takes the lowest of quantiles drawn at random instead (Thompson sampling).
+    The method as published by Salinas et al. 2023, "Optimizing Hyperparameters with Conformal
+    Quantile Regression", is ``surrogate="gbt"`` with ``multi_fidelity="last"``: boosted quantile
+    regression with a split-conformal correction, and Thompson sampling.
+
+    The sampler reads all it knows from the study's storage. Beyond what built-in samplers do, it
+    learns from failed trials where evaluations fail and avoids those regions, makes the values of
+    pruned trials comparable before it ranks them, and models the parameters of conditional
+    spaces jointly, inactive ones as missing.
+
+    .. testcode::
+
+        import optuna
+        from optuna_llm import CQRSampler
+
+
+        def objective(trial: optuna.Trial) -> float:
+            x = trial.suggest_float("x", -10, 10)
+            return (x - 2) ** 2
+
+
+        study = optuna.create_study(sampler=CQRSampler(seed=1))
+        study.optimize(objective, n_trials=15)
+
+    Args:
+        search_space: Distributions of the parameters, where they are known beforehand. Others
+            are added as trials ask for them.
+        surrogate: ``"ensemble"``, or ``"gbt"`` for the published method: gradient-boosted
+            quantile regression with split-conformal correction (imports scikit-learn).
+        acquisition: ``"ei"``: expected improvement; ``"ts"``: quantiles drawn independently
+            (Thompson sampling, the published rule); ``"lcb"``: the 0.2 quantile; ``"mixed"``:
+            one trial in four by ``"ts"``, at random, which leaves basins where ``"ei"`` would
+            stay, the others by ``"ei"``. By default ``"mixed"``, and ``"ts"`` for
+            ``surrogate="gbt"``.
+        n_startup_trials: Number of finished trials before the surrogate is used.
+        n_candidates: Number of configurations that compete for each trial. ``"ensemble"`` draws
+            half of them around the best trials, ``"gbt"`` all of them uniformly.
+        multi_fidelity: What the intermediate values of pruned and running trials tell.
+            ``"aligned"``: they are carried up to the last step by the changes that other trials
+            have shown; ``"last"``: the last value counts, at whatever step (the published rule);
+            ``"ignore"``: only complete trials count. Choose ``"ignore"`` where reported values
+            are not the course of the objective, as with ``WilcoxonPruner``.
+        known_good: Configurations to start with: the k-th is the trial number k, counted from 0.
+            Missing parameters are sampled, illegal values ignored.
+        prior: Start from usual values of well-known hyperparameters, found by name (see
+            :class:`~optuna_llm.prior.EmbeddedPrior`): the first trial after ``known_good`` takes
+            them as they are, every other start-up trial varies them.
+        independent_sampler: Sampler of parameters that no trial has had yet and of start-up
+            trials; uniform by default.
+        seed: Seed of the random numbers. Together with the number of a trial it fixes the
+            proposal, so that workers with equal seeds still differ.
+
+    Raises:
+        ConfigurationError: An argument is wrong; the message says which and why.
+    """
+
+    def __init__(
+        self,
+        *,
+        search_space: Mapping[str, BaseDistribution] | None = None,
+        surrogate: Surrogate = "ensemble",
+        acquisition: Acquisition | None = None,
+        n_startup_trials: int = 10,
+        n_candidates: int = 2048,
+        multi_fidelity: MultiFidelity = "aligned",
+        known_good: Sequence[Mapping[str, Any]] = (),
+        prior: bool = False,
+        independent_sampler: BaseSampler | None = None,
+        seed: int | None = None,
+    ) -> None:
+        for name, value, allowed in (
+            ("surrogate", surrogate, get_args(Surrogate)),
+            ("acquisition", acquisition, (None, *get_args(Acquisition))),
+            ("multi_fidelity", multi_fidelity, get_args(MultiFidelity)),
+        ):
+            if value not in allowed:
+                raise ConfigurationError(f"{name}={value!r} must be one of {list(allowed)}.")
+        if n_startup_trials < 0:
+            raise ConfigurationError(f"n_startup_trials={n_startup_trials} must not be negative.")
+        if n_candidates < 2:
+            raise ConfigurationError(f"n_candidates={n_candidates} must be at least 2.")
+        self._search_space = dict(search_space or {})
+        self._surrogate: Surrogate = surrogate
+        self._acquisition: Acquisition = acquisition or ("ts" if surrogate == "gbt" else "mixed")
+        self._n_startup_trials = n_startup_trials
+        self._n_candidates = n_candidates
+        self._multi_fidelity: MultiFidelity = multi_fidelity
+        self._known_good = [dict(configuration) for configuration in known_good]
+        self._prior = EmbeddedPrior() if prior else None
+        self._independent_sampler = independent_sampler
+        self._seed = seed
+        self._entropy: int | None = seed
+
+    # ---- Optuna's hooks
+
+    def reseed_rng(self) -> None:
+        """Reseed the independent sampler; the numbers of trials tell own proposals apart."""
+        if self._independent_sampler is not None:
+            self._independent_sampler.reseed_rng()
+
+    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
+        """Forward to the independent sampler."""
+        if self._independent_sampler is not None:
+            self._independent_sampler.before_trial(study, trial)
+
+    def after_trial(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        state: TrialState,
+        values: Sequence[float] | None,
+    ) -> None:
+        """Forward to the independent sampler."""
+        if self._independent_sampler is not None:
+            self._independent_sampler.after_trial(study, trial, state, values)
+
+    def infer_relative_search_space(
+        self, study: Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        """Return every parameter known so far, conditional ones included."""
+        return dict(self._history(study, trial).search_space().distributions)
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """Propose one joint configuration; nothing during start-up."""
+        space = SearchSpace({n: d for n, d in search_space.items() if not d.single()})
+        history = self._history(study, trial)
+        n_finished = len(history.complete) + len(history.pruned)
+        if len(space) == 0 or n_finished < max(self._n_startup_trials, 1):
+            return {}
+        if trial.number < len(self._known_good):
+            return {}
+        params = self._propose(history, space, trial)
+        if params:
+            entry: Any = {"trial": trial.number, "params": encode_params(space, params)}
+            study._storage.set_trial_system_attr(trial._trial_id, PROPOSAL_KEY, entry)
+        return params
+
+    def sample_independent(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        """Return one value: of the starting design, of the independent sampler, or uniform."""
+        rng = self._rng(trial, param_name)
+        encoding = _Encoding(SearchSpace({param_name: param_distribution}))
+        if trial.number < len(self._known_good):
+            known = encoding.space.repair(self._known_good[trial.number]).params
+            if param_name in known:
+                return known[param_name]
+        turn = trial.number - len(self._known_good)
+        if self._prior is not None and 0 <= turn < self._n_startup_trials and turn % 2 == 0:
+            others = {**self._search_space, **trial.distributions}
+            if turn == 0:
+                return self._prior.default_value(param_name, param_distribution, others)
+            return self._prior.sample_value(param_name, param_distribution, rng, others)
+        if self._independent_sampler is not None:
+            return self._independent_sampler.sample_independent(
+                study, trial, param_name, param_distribution
+            )
+        return encoding.configuration(encoding.domain.uniform(1, rng)[0])[param_name]
+
+    # ---- the method
+
+    def _propose(self, history: History, space: SearchSpace, trial: FrozenTrial) -> dict[str, Any]:
+        rng = self._rng(trial)
+        encoding = _Encoding(space)
+        observed, y, awaited = self._targets(history, rng)
+        if len(y) == 0:
+            return {}
+        rows = select_rows(y, _MAX_ROWS, rng)
+        observed, y = [observed[i] for i in rows], y[rows]
+        coordinates = encoding.coordinates([o.params for o in observed])
+        pending = encoding.coordinates([_announced(o, history) for o in awaited])
+
+        activity = Activity(coordinates, encoding.domain.n_choices)
+        violation = np.array([o.violation for o in observed])
+        parents = self._parents(coordinates, y, violation)
+        candidates = self._candidates(encoding, parents, rng)
+        fixed = encoding.coordinates([_fixed_params(trial, space)])[0]
+        candidates = np.where(np.isnan(fixed), candidates, fixed)
+        whole, candidates = candidates, activity.apply(candidates)
+        new = ~_repeated(candidates, np.vstack([coordinates, pending]))
+        if new.any():
+            whole, candidates = whole[new], candidates[new]
+
+        X, features = encoding.features(coordinates), encoding.features(candidates)
+        model = self._model(rng).fit(X, y, encoding.features(pending))
+        # Only what is allowed can be improved on, if anything is.
+        allowed = X[violation == violation.min()]
+        probability = self._feasibility(history, observed, encoding, rng).probability(features)
+        utility = self._utility(model, features, allowed, probability, rng)
+        safe = probability >= min(_MIN_PROBABILITY, float(probability.max()))
+        chosen = int(np.where(safe, utility, -np.inf).argmax())
+        # Values of parameters expected to be inactive are kept, in case they are asked for.
+        return encoding.configuration(whole[chosen])
+
+    def _targets(
+        self, history: History, rng: np.random.Generator
+    ) -> tuple[list[Observation], np.ndarray, list[Observation]]:
+        """Return trials with a value to learn from, these values, and trials to be awaited."""
+        observed, awaited = list(history.complete), list(history.running)
+        if self._multi_fidelity == "ignore":
+            # Their values say nothing, but the same again would be pruned again.
+            awaited += history.pruned[-_MAX_PRUNED_AWAITED:]
+        else:
+            observed += [o for o in (*history.pruned, *awaited) if o.intermediate_values]
+            awaited = [o for o in awaited if not o.intermediate_values]
+        if observed and all(o.violation > 0 for o in observed):
+            # Nothing is feasible yet: look for what comes closest.
+            y = np.array([o.violation for o in observed])
+        elif history.is_multi_objective:
+            y = _chebyshev(np.array([o.values for o in observed]), rng)
+        else:
+            curves = [o.intermediate_values for o in observed]
+            final = [None if o.values is None else o.values[0] for o in observed]
+            align = last_values if self._multi_fidelity == "last" else aligned_values
+            y = align(curves, final)
+        return observed, y, awaited
+
+    @staticmethod
+    def _parents(coordinates: np.ndarray, y: np.ndarray, violation: np.ndarray) -> np.ndarray:
+        """Return the best tenth of the rows, at least four, feasible ones first."""
+        order = np.lexsort((y, violation))
+        return coordinates[order[: max(4, len(y) // 10)]]
+
+    def _candidates(
+        self, encoding: _Encoding, parents: np.ndarray, rng: np.random.Generator
+    ) -> np.ndarray:
+        n_local = 0 if self._surrogate == "gbt" else round(_LOCAL_SHARE * self._n_candidates)
+        return np.vstack(
+            [
+                encoding.domain.uniform(self._n_candidates - n_local, rng),
+                encoding.domain.around(parents, n_local, rng),
+            ]
+        )
+
+    def _model(self, rng: np.random.Generator) -> QuantileEnsemble | ConformalQuantileTrees:
+        seed = int(rng.integers(2**31))
+        if self._surrogate == "gbt":
+            return ConformalQuantileTrees(seed=seed)
+        return QuantileEnsemble(seed=seed)
+
+    def _utility(
+        self,
+        model: QuantileEnsemble | ConformalQuantileTrees,
+        features: np.ndarray,
+        allowed: np.ndarray,
+        probability: np.ndarray,
+        rng: np.random.Generator,
+    ) -> np.ndarray:
+        acquisition = self._acquisition
+        if acquisition == "mixed":
+            acquisition = "ts" if rng.random() < _TS_SHARE else "ei"
+        if acquisition == "ts":
+            return thompson_sampling(model.predict_scaled(features, _TS_LEVELS), rng)
+        if acquisition == "lcb":
+            return lower_confidence_bound(model.predict_scaled(features, _LCB_LEVELS))
+        # Under noise the lowest observed value was lucky; the lowest predicted one is not.
+        incumbent = float(model.predict_scaled(allowed, _EI_LEVELS)[:, 1].min())
+        quantiles = model.predict_scaled(features, _EI_LEVELS, noise=False)
+        improvement = log_expected_improvement(quantiles, _EI_LEVELS, incumbent)
+        return np.asarray(improvement + np.log(probability))
+
+    def _feasibility(
+        self,
+        history: History,
+        observed: Sequence[Observation],
+        encoding: _Encoding,
+        rng: np.random.Generator,
+    ) -> Feasibility:
+        infeasible = [o for o in observed if o.violation > 0]
+        model = Feasibility(seed=int(rng.integers(2**31)))
+        if not history.failed and not infeasible:
+            return model
+        rows = [_announced(o, history) for o in history.failed[-_MAX_ROWS:]]
+        rows += [o.params for o in observed]
+        failed = [True] * (len(rows) - len(observed)) + [o.violation > 0 for o in observed]
+        return model.fit(encoding.features(encoding.coordinates(rows)), np.array(failed))
+
+    # ---- what it stands on
+
+    def _history(self, study: Study, trial: FrozenTrial) -> History:
+        return History.from_study(study, trial, self._search_space)
+
+    def _rng(self, trial: FrozenTrial, name: str = "") -> np.random.Generator:
+        if self._entropy is None:
+            self._entropy = int(np.random.SeedSequence().generate_state(1)[0])
+        return np.random.default_rng([self._entropy, trial.number, zlib.crc32(name.encode())])
+
+
+class _Encoding:
+    """Configurations as coordinates for candidates and as features for surrogates.
+
+    Choices that are all numbers have an order, whatever the objective calls them: they become
+    one coordinate, evenly spaced by rank.
+    """
+
+    def __init__(self, space: SearchSpace) -> None:
+        self.space = space
+        self._n_choices = space.n_choices.copy()
+        self._order: dict[int, np.ndarray] = {}
+        grids: list[np.ndarray | None] = []
+        for column, distribution in enumerate(space.distributions.values()):
+            order = _numeric_order(distribution)
+            if order is not None:
+                self._order[column] = order
+                self._n_choices[column] = 0
+                grids.append(np.linspace(0.0, 1.0, len(order)))
+            else:
+                grids.append(_grid(distribution))
+        self.domain = Domain(self._n_choices, grids)
+
+    def coordinates(self, configurations: Sequence[Mapping[str, Any]]) -> np.ndarray:
+        """Return (n, parameters); NaN where a parameter is missing."""
+        coordinates = self.space.coordinates(configurations)
+        for column, order in self._order.items():
+            known = ~np.isnan(coordinates[:, column])
+            place = np.argsort(order)[coordinates[known, column].astype(int)]
+            coordinates[known, column] = place / (len(order) - 1)
+        return coordinates
+
+    def configuration(self, coordinates: np.ndarray) -> dict[str, Any]:
+        """Return native values of one row."""
+        row = coordinates.copy()
+        for column, order in self._order.items():
+            if not math.isnan(row[column]):
+                row[column] = order[round(row[column] * (len(order) - 1))]
+        return self.space.configuration(row)
+
+    def features(self, coordinates: np.ndarray) -> np.ndarray:
+        """Return (n, features): choices without an order are one-hot."""
+        columns = []
+        for column, n_choices in zip(coordinates.T, self._n_choices, strict=True):
+            hot = column[:, None]
+            if n_choices:
+                hot = (hot == np.arange(n_choices)).astype(float)
+                hot[np.isnan(column)] = np.nan
+            columns.append(hot)
+        return np.hstack(columns)
+
+
+def _numeric_order(distribution: BaseDistribution) -> np.ndarray | None:
+    """Return the choices' indices by increasing value, or None if they are not all numbers."""
+    if not isinstance(distribution, CategoricalDistribution):
+        return None
+    choices = distribution.choices
+    if any(isinstance(c, bool) or not isinstance(c, int | float) for c in choices):
+        return None
+    values = np.array(choices, dtype=float)
+    if len(np.unique(values[np.isfinite(values)])) < len(values):
+        return None
+    return np.argsort(values)
+
+
+def _grid(distribution: BaseDistribution) -> np.ndarray | None:
+    """Return the unit coordinates of all legal numbers, or None if there are very many."""
+    if not isinstance(distribution, FloatDistribution | IntDistribution):
+        return None
+    if distribution.step is None:
+        return None
+    n_cells = round((distribution.high - distribution.low) / distribution.step) + 1
+    if n_cells > _MAX_GRID:
+        return None
+    values = distribution.low + distribution.step * np.arange(n_cells)
+    return np.array([to_unit(distribution, float(v)) for v in values])
+
+
+def _announced(o: Observation, history: History) -> dict[str, Any]:
+    """Return the parameters of a trial, also those proposed to it but not asked for (yet)."""
+    entry = o.trial.system_attrs.get(PROPOSAL_KEY)
+    proposed: dict[str, Any] = {}
+    if isinstance(entry, dict) and entry.get("trial") == o.number:
+        proposed = decode_params(history.distributions, entry.get("params", {}))
+    return {**proposed, **o.params}
+
+
+def _fixed_params(trial: FrozenTrial, space: SearchSpace) -> dict[str, Any]:
+    """Return what is already decided about the current trial."""
+    fixed = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
+    return {name: value for name, value in fixed.items() if name in space.distributions}
+
+
+def _repeated(candidates: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Say which candidates (m, parameters) equal a known row, or one another."""
+    rows = np.nan_to_num(np.round(np.vstack([known, candidates]), 4), nan=-1.0) + 0.0
+    _, first = np.unique(rows, axis=0, return_index=True)
+    repeated = np.ones(len(rows), dtype=bool)
+    repeated[first] = False
+    return repeated[len(known) :]
+
+
+def _chebyshev(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return a random augmented Chebyshev scalarisation of the ranks of (n, objectives).
+
+    As in ParEGO (Knowles 2006), with ranks against objectives of very different spread.
+    """
+    if len(values) == 0:
+        return np.empty(0)
+    ranks = np.column_stack([np.unique(v, return_inverse=True)[1] for v in values.T])
+    scaled = ranks / np.maximum(ranks.max(axis=0), 1)
+    weighted = scaled * rng.dirichlet(np.ones(values.shape[1]))
+    return np.asarray(weighted.max(axis=1) + _AUGMENTATION * weighted.sum(axis=1))

@@ -1,0 +1,88 @@
+"""Candidate configurations as coordinates: everywhere, and around the best ones known.
+
+Coordinates are one column for each parameter: a number in [0, 1], or the index of a choice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+_SMALLEST_STEP, _LARGEST_STEP = 0.01, 0.3
+_DIMENSIONS_CHANGED = (1, 2, 4)
+
+
+@dataclass(frozen=True)
+class Domain:
+    """What coordinates are legal.
+
+    Attributes:
+        n_choices: Number of choices of each parameter, 0 for a numeric one; shape (parameters,).
+        grids: For each parameter its legal coordinates, increasing, or None where every number
+            of [0, 1] is legal (and for choices).
+    """
+
+    n_choices: np.ndarray
+    grids: Sequence[np.ndarray | None]
+
+    def uniform(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        """Return n independent uniform configurations, shape (n, parameters)."""
+        unit = rng.random((n, len(self.n_choices)))
+        categorical = self.n_choices > 0
+        unit[:, categorical] = np.floor(unit[:, categorical] * self.n_choices[categorical])
+        for column, grid in enumerate(self.grids):
+            if grid is not None:
+                unit[:, column] = grid[_nearest(grid, unit[:, column])]
+        return unit
+
+    def around(self, parents: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
+        """Return n perturbed copies of known configurations, shape (n, parameters).
+
+        A copy differs from its parent in 1, 2, 4 or all parameters. Numbers take a normal step
+        whose size is log-uniform between 0.01 and 0.3, but at least to the next grid point;
+        choices are drawn anew. Better parents have more copies: the weight is 1 / (rank + 1).
+
+        Args:
+            parents: Coordinates of known configurations, best first, shape (k, parameters),
+                k >= 1. What is NaN in a parent is drawn uniformly in its copies.
+            n: Number of copies.
+            rng: Source of randomness.
+        """
+        n_parameters = len(self.n_choices)
+        weights = 1.0 / np.arange(1, len(parents) + 1)
+        chosen = parents[rng.choice(len(parents), size=n, p=weights / weights.sum())]
+        fresh = self.uniform(n, rng)
+        copies = np.where(np.isnan(chosen), fresh, chosen)
+        n_changed = rng.choice(np.array([*_DIMENSIONS_CHANGED, n_parameters]), size=n)
+        changed = rng.random((n, n_parameters)).argsort(axis=1) < n_changed[:, None]
+        log_step = rng.uniform(np.log(_SMALLEST_STEP), np.log(_LARGEST_STEP), size=n)
+        steps = np.exp(log_step)[:, None] * rng.standard_normal((n, n_parameters))
+        for column, (n_choices, grid) in enumerate(zip(self.n_choices, self.grids, strict=True)):
+            old = copies[:, column]
+            if n_choices:
+                new = fresh[:, column]
+            else:
+                new = np.clip(old + steps[:, column], 0.0, 1.0)
+                if grid is not None:
+                    new = _moved_on_grid(grid, old, new, steps[:, column])
+            copies[:, column] = np.where(changed[:, column], new, old)
+        return copies
+
+
+def _nearest(grid: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return the index of the grid point nearest to each value."""
+    return np.searchsorted((grid[1:] + grid[:-1]) / 2, values)
+
+
+def _moved_on_grid(
+    grid: np.ndarray, old: np.ndarray, new: np.ndarray, step: np.ndarray
+) -> np.ndarray:
+    """Return the grid points of new values, at least one point away from the old ones."""
+    before, after = _nearest(grid, old), _nearest(grid, new)
+    after = np.where(before == after, before + np.where(step > 0, 1, -1), after)
+    # At an end of the grid the only neighbour is on the other side.
+    after = np.where(after < 0, 1, np.where(after >= len(grid), len(grid) - 2, after))
+    return np.asarray(grid[np.clip(after, 0, len(grid) - 1)])

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from optuna_llm.surrogate import Domain
+
+
+GRID = np.array([0.1, 0.3, 0.5, 0.7, 0.9])
+DOMAIN = Domain(np.array([0, 3, 0]), [None, None, GRID])
+
+
+def legal(candidates: np.ndarray) -> bool:
+    numeric, choice, gridded = candidates.T
+    inside = ((numeric >= 0) & (numeric <= 1)).all()
+    return bool(inside and np.isin(choice, [0, 1, 2]).all() and np.isin(gridded, GRID).all())
+
+
+def test_uniform_candidates_cover_everything_legal():
+    candidates = DOMAIN.uniform(3000, np.random.default_rng(0))
+    assert legal(candidates)
+    for column in (1, 2):
+        _, counts = np.unique(candidates[:, column], return_counts=True)
+        assert counts.min() > 0.8 * counts.max()
+    assert candidates[:, 0].mean() == pytest.approx(0.5, abs=0.03)
+
+
+def test_copies_stay_legal_and_near_the_best_parents():
+    parents = np.array([[0.2, 1, 0.3], [0.8, 2, 0.7]])
+    copies = DOMAIN.around(parents, 3000, np.random.default_rng(0))
+    assert legal(copies)
+    changed = copies != parents[0]
+    of_first = changed.sum(axis=1) <= 1
+    assert 0.1 < of_first.mean() < 0.6
+    near = np.abs(copies[:, :1] - parents[:, 0])
+    assert (near[:, 0] < near[:, 1]).mean() > 0.55
+    assert np.median(near.min(axis=1)) < 0.05
+
+
+def test_every_copy_differs_from_its_parent():
+    parents = np.array([[0.1], [0.9]])
+    copies = Domain(np.array([0]), [GRID]).around(parents, 500, np.random.default_rng(0))
+    assert set(np.unique(copies)) > {0.3, 0.7}
+    assert (copies == 0.1).mean() < 0.1
+
+
+def test_what_a_parent_lacks_is_drawn():
+    copies = DOMAIN.around(np.array([[np.nan, np.nan, 0.5]]), 500, np.random.default_rng(0))
+    assert legal(copies)
+    assert copies[:, 0].std() > 0.25
+    assert set(copies[:, 1]) == {0, 1, 2}
+
+
+@pytest.mark.parametrize("n_choices", [0, 1])
+def test_one_legal_value_is_no_trouble(n_choices: int):
+    domain = Domain(np.array([n_choices]), [None if n_choices else np.array([0.5])])
+    value = 0.0 if n_choices else 0.5
+    for candidates in (
+        domain.uniform(5, np.random.default_rng(0)),
+        domain.around(np.array([[value]]), 5, np.random.default_rng(0)),
+    ):
+        np.testing.assert_array_equal(candidates, value)
