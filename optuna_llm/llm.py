@@ -329,6 +329,8 @@ class LLMSampler(HybridSampler):
             self._report(turn, exchange.error)
             error = exchange.error
             return self._without_model(turn, _error_name(error), str(error), **spent)
+        if exchange.requests:
+            self._report(turn, None)
 
         filler = {**self._prior.sample(turn.space.distributions, turn.rng), **base_params}
         whole = [_completed(c.params, turn.space, filler) for c in exchange.candidates]
@@ -429,17 +431,18 @@ class LLMSampler(HybridSampler):
                 return [c for c in left if not turn.space.duplicates(c.params, turn.tried)]
         return []
 
-    def _report(self, turn: Turn, error: Exception) -> None:
-        """Say once, when it begins, that the model cannot be used."""
-        last = next(
-            (o.record for o in reversed(turn.history.observations) if o.record and o.record.model),
-            None,
-        )
-        if last is None or last.error is None:
+    def _report(self, turn: Turn, error: Exception | None) -> None:
+        """Say once that the model cannot be used, and once that it answers again."""
+        asked = (o.record for o in reversed(turn.history.observations) if o.record)
+        last = next((r for r in asked if r.model is not None and r.error != "paused"), None)
+        was_away = last is not None and last.error is not None
+        if error is not None and not was_away:
             _logger.warning(
                 f"Trial {turn.trial.number}: the language model cannot be used, {self._base}"
                 f" proposes instead. {error}"
             )
+        elif error is None and was_away:
+            _logger.info(f"Trial {turn.trial.number}: the language model answers again.")
 
 
 def _completed(

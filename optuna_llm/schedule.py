@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from optuna.trial import TrialState
 
+from optuna_llm.provenance import SOURCES
+
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,8 +56,8 @@ def model_share(history: History, proposer: Source) -> float:
     A trial's merit is the fraction of the earlier trials that it beats; a failed one has none, and
     so has a turn in which the surrogate found the proposals not worth a trial. The share starts at
     0.3 for the model and at 0.1 for the prior. It moves with the difference of the mean merits of
-    the proposer's and of the base sampler's newest trials, shrunk towards no difference while
-    either has few.
+    the proposer's newest trials and of all others' newest trials, shrunk towards no difference
+    while either are few.
 
     Args:
         history: The study.
@@ -86,7 +88,7 @@ def model_share(history: History, proposer: Source) -> float:
                 break
         return merits
 
-    own, other = newest([proposer]), newest(["base", "fallback"])
+    own, other = newest([proposer]), newest([s for s in SOURCES if s != proposer])
     own += [0.0] * sum(
         1
         for o in history.observations[-_WINDOW:]

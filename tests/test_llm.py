@@ -430,12 +430,17 @@ def test_a_model_that_goes_away_is_reported_once_and_left_alone(
     assert any("left alone" in r for r in reasons)
 
 
-def test_a_model_that_comes_back_is_used_again(serve: Callable[[Script], ChatServer]) -> None:
+def test_a_model_that_comes_back_is_used_again(
+    serve: Callable[[Script], ChatServer], logged: list[str]
+) -> None:
+    optuna.logging.set_verbosity(optuna.logging.INFO)
     answers = well_behaved()
     server = serve(lambda r: error(503, "busy") if server.count <= 3 else answers(r))
     study = run(sampler_for(server), 40)
     assert "fallback" in sources(study)
     assert "llm" in sources(study)
+    assert len([m for m in logged if "cannot be used" in m]) == 1
+    assert len([m for m in logged if "answers again" in m]) == 1
 
 
 def test_on_error_raise(serve: Callable[[Script], ChatServer]) -> None:
