@@ -20,8 +20,8 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 
 guard: $(VENV)/.dev
-	$(BIN)/python -m benchmarks.guard run
-	$(BIN)/python -m benchmarks.guard report
+	$(BIN)/python -m benchmarks run --trials 100
+	$(BIN)/python -m benchmarks report --baseline CQR
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -33,24 +33,27 @@ def markdown(path: Path, baseline: str, samplers: Sequence[str] | None = None) -
     budgets = [b for b in _BUDGETS if b - 1 in table.columns]
     names = list(samplers or table.index.unique("sampler"))
     seconds = pd.read_csv(path).groupby("sampler")["seconds"].median()
-    header = ["sampler", *(f"regret at {b}" for b in budgets), "ms a proposal"]
+    header = ["sampler", "studies", *(f"regret at {b}" for b in budgets), "ms a proposal"]
     lines = [_line(header), _line(["---"] * len(header))]
     reference = table.xs(baseline, level="sampler")
     for name in names:
         own = table.xs(name, level="sampler")
         pairs = own.index.intersection(reference.index)
         cells = [_cell(own.loc[pairs, b - 1], reference.loc[pairs, b - 1]) for b in budgets]
-        lines.append(_line([name, *cells, f"{1000 * seconds[name]:.1f}"]))
-    studies = table.groupby("sampler").size()
+        lines.append(_line([name, str(len(pairs)), *cells, f"{1000 * seconds[name]:.0f}"]))
     note = (
-        f"Mean normalised regret (0 best, 1 median configuration); in brackets the ratio to"
-        f" {baseline} on the same {studies.max()} studies, with its 95 % bootstrap interval."
+        f"Mean normalised regret (0 best, 1 median configuration) of the studies that {baseline}"
+        " has too, and its ratio to that with its 95 % bootstrap interval."
     )
     return "\n".join([*lines, "", note])
 
 
 def _cell(own: pd.Series[float], reference: pd.Series[float]) -> str:
     a, b = own.to_numpy(), reference.to_numpy()
+    both = ~np.isnan(a) & ~np.isnan(b)
+    if not both.any():
+        return "not run"
+    a, b = a[both], b[both]
     rng = np.random.default_rng(0)
     samples = rng.integers(len(a), size=(_N_BOOTSTRAP, len(a)))
     low, high = np.quantile(a[samples].mean(axis=1) / b[samples].mean(axis=1), [0.025, 0.975])

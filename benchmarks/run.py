@@ -78,7 +78,7 @@ def run(
         for future in as_completed(futures):
             task, seed, sampler = futures[future]
             writer.writerows(
-                (task, seed, sampler, number, f"{regret:.6g}", f"{seconds:.4f}")
+                (task, seed, sampler, number, f"{regret:.4g}", f"{seconds:.3f}")
                 for number, regret, seconds in future.result()
             )
             file.flush()
