@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+from pathlib import Path
 import statistics
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import sys
 import pytest
 
 import optuna_llm
+from optuna_llm.chat.providers import PROVIDERS
 
 
 def python(code: str) -> str:
@@ -32,6 +34,16 @@ def test_building_a_sampler_imports_nothing_heavy(name: str) -> None:
         f"print({name!r} in sys.modules)"
     )
     assert python(code).strip() == "False"
+
+
+def test_readme_names_the_default_models() -> None:
+    readme = (Path(__file__).parent.parent / "README.md").read_text()
+    shown = [
+        f"`{p.default_model}` (`{p.variable}`)" for p in PROVIDERS.values() if p.default_model
+    ]
+    positions = [" ".join(readme.split()).find(text) for text in shown]
+    assert min(positions) > 0
+    assert positions == sorted(positions)
 
 
 def test_public_names_and_version() -> None:
