@@ -73,11 +73,6 @@ class Turn:
         """Coordinates of all finished and running trials, (n, parameters)."""
         return self.space.coordinates(o.params for o in self.history.observations)
 
-    @property
-    def n_undecided(self) -> int:
-        """How many trials have begun before this one and have no proposal yet."""
-        return sum(o.record is None and _is_ours(o, self.trial) for o in self.history.running)
-
     @functools.cached_property
     def outlook(self) -> Outlook:
         """The statistical surrogate of the study."""

@@ -318,10 +318,11 @@ class LLMSampler(HybridSampler):
     def _from_model(self, turn: Turn, assistant: Assistant) -> Proposal:
         """Return the most promising of the model's candidates, or say why there is none."""
         base_params = self._base_params(turn)
-        waiting = self._waiting_candidates(turn)
+        answer_waits = assistant.is_preparing(turn.study)
+        waiting = [] if answer_waits else self._waiting_candidates(turn)
         exchange = Exchange(candidates=tuple(waiting))
         if not waiting:
-            if is_paused(turn.history, turn.trial.number):
+            if not answer_waits and is_paused(turn.history, turn.trial.number):
                 return self._without_model(turn, "paused", "the model is left alone for a while")
             exchange = self._exchange(turn, assistant, base_params)
         spent = _spent(exchange, assistant.model.name)
@@ -339,19 +340,17 @@ class LLMSampler(HybridSampler):
         if not new:
             why = f"All {len(whole)} candidates of the model have been tried before."
             return self._from_base(turn, "base", why, vetoed="llm", **spent)
-        ranked = turn.outlook.order([whole[i] for i in new])
-        # Trials that other workers are sampling right now choose from the same batch.
-        chosen = new[ranked[turn.n_undecided % len(ranked)]]
+        chosen = new[turn.outlook.order([whole[i] for i in new])[0]]
         if turn.outlook.is_hopeless(whole[chosen]):
             why = f"The surrogate expects little of the model's {len(new)} new candidates."
             return self._from_base(turn, "base", why, vetoed="llm", **spent)
         candidate = exchange.candidates[chosen]
+        # What a reply holds beside stays with the trial that asked for it.
+        left = [_for_later(turn.space, exchange.candidates[i]) for i in new if i != chosen]
         record = Record(
             "llm",
             shorten(candidate.reason) or "The model gave no reason.",
-            candidates=[
-                _for_later(turn.space, exchange.candidates[i]) for i in new if i != chosen
-            ],
+            candidates=left if exchange.requests else [],
             repaired=candidate.repaired,
             completed=sum(n not in candidate.params for n in whole[chosen]),
             dropped=candidate.dropped,
@@ -427,8 +426,13 @@ class LLMSampler(HybridSampler):
             return []
         for o in reversed(turn.history.observations):
             if o.record is not None and o.record.candidates:
-                left = [_from_earlier(turn.space, c) for c in o.record.candidates]
-                return [c for c in left if not turn.space.duplicates(c.params, turn.tried)]
+                batch = [_from_earlier(turn.space, c) for c in o.record.candidates]
+                # Each of the model's turns begins with another one: workers that draw from the
+                # batch at the same moment do not see each other's choice.
+                coming = range(o.number + 1, turn.trial.number)
+                first = sum(is_turn(n, _STARTUP_MODEL_SHARE) for n in coming) % len(batch)
+                batch = batch[first:] + batch[:first]
+                return [c for c in batch if not turn.space.duplicates(c.params, turn.tried)]
         return []
 
     def _report(self, turn: Turn, error: Exception | None) -> None:
