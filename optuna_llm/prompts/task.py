@@ -84,6 +84,11 @@ class Task:
             )
         return cls(**task)  # type: ignore[arg-type]  # checked in __post_init__
 
+    @property
+    def context(self) -> str | None:
+        """What is said of the model and the data, to tell hyperparameters of one name apart."""
+        return " ".join(filter(None, (self.model, self.text, self.dataset))) or None
+
     def lines(self) -> list[str]:
         """Return one line of quoted data for each field, at most 300 tokens together.
 
