@@ -15,17 +15,27 @@ from typing import Any
 if TYPE_CHECKING:
     from optuna_llm.chat import Cassette
     from optuna_llm.cqr import CQRSampler
+    from optuna_llm.llambo import LLAMBOSampler
     from optuna_llm.llm import LLMSampler
     from optuna_llm.prompts import Task
     from optuna_llm.reporting import report
 
 __version__ = "0.1.0"
 
-__all__ = ["CQRSampler", "Cassette", "LLMSampler", "Task", "__version__", "report"]
+__all__ = [
+    "CQRSampler",
+    "Cassette",
+    "LLAMBOSampler",
+    "LLMSampler",
+    "Task",
+    "__version__",
+    "report",
+]
 
 _ROOMS = {
     "CQRSampler": "optuna_llm.cqr",
     "Cassette": "optuna_llm.chat",
+    "LLAMBOSampler": "optuna_llm.llambo",
     "LLMSampler": "optuna_llm.llm",
     "Task": "optuna_llm.prompts",
     "report": "optuna_llm.reporting",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 from dataclasses import dataclass
+import inspect
 import threading
 from typing import TYPE_CHECKING
 from typing import Any
@@ -137,7 +138,7 @@ class Assistant:
         try:
             for _ in range(2):
                 requests += 1
-                completion = self._ask(ledger, conversation, schema)
+                completion = self.ask(ledger, conversation, schema)
                 completions.append(completion)
                 # The corrected candidates come first.
                 candidates = _candidates(completion.text, space) + candidates
@@ -158,14 +159,33 @@ class Assistant:
             return Exchange((), tuple(completions), requests, unusable)
         return Exchange(tuple(candidates), tuple(completions), requests)
 
-    def _ask(
-        self, ledger: Ledger, messages: Sequence[Message], schema: dict[str, Any]
+    def ask(
+        self,
+        ledger: Ledger,
+        messages: Sequence[Message],
+        schema: dict[str, Any] | None,
+        *,
+        top_logprobs: int | None = None,
     ) -> Completion:
+        """Send one request within the budget.
+
+        Args:
+            ledger: The study's.
+            messages: What to ask.
+            schema: The form of the answer, if it is JSON.
+            top_logprobs: Number of log-probabilities wanted for each token, if any.
+
+        Raises:
+            OptunaLLMError: The budget is used up, or the model did not answer.
+        """
+        more = {}
+        if top_logprobs is not None and _takes_logprobs(self.model):
+            more["top_logprobs"] = top_logprobs
         expected = self._max_output_tokens or _EXPECTED_OUTPUT_TOKENS
         reservation = ledger.reserve(estimate_prompt_tokens(messages), expected)
         try:
             completion = self.model.complete(
-                messages, schema=schema, max_output_tokens=self._max_output_tokens
+                messages, schema=schema, max_output_tokens=self._max_output_tokens, **more
             )
         except BaseException as error:
             ledger.settle(reservation, reported_usage(error))
@@ -202,6 +222,12 @@ class Assistant:
         with self._lock:
             future = self._coming.pop(study.study_name, None)
         return None if future is None else future.result()
+
+
+def _takes_logprobs(model: ChatModel) -> bool:
+    """Whether a model, perhaps the user's own, has the argument."""
+    parameters = inspect.signature(model.complete).parameters.values()
+    return any(p.name == "top_logprobs" or p.kind is p.VAR_KEYWORD for p in parameters)
 
 
 def _candidates(text: str, space: SearchSpace) -> list[Candidate]:

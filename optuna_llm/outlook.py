@@ -7,6 +7,7 @@ feasibility model and nothing else.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from collections.abc import Mapping
 from collections.abc import Sequence
 import functools
@@ -89,6 +90,38 @@ class Outlook:
             self._features([o.params for o in trials]), outcome
         )
 
+    def expected_losses(
+        self,
+        losses: Mapping[int, float],
+        configurations: Sequence[Mapping[str, Any]],
+        levels: Sequence[float],
+        *,
+        without: Collection[int] = (),
+    ) -> np.ndarray:
+        """Return quantiles of what configurations lose, after trials whose losses are given.
+
+        Args:
+            losses: By trial number, at least one that is not left out; lower is better.
+            configurations: Native parameters, m of them.
+            levels: Quantile levels in (0, 1), increasing.
+            without: Numbers of trials to leave out.
+
+        Returns:
+            Shape (m, levels), of the expectation: noise is not part of it.
+        """
+        known = [
+            o
+            for o in self._history.observations
+            if o.number in losses and o.number not in without
+        ]
+        running = [o.params for o in self._history.running]
+        model = QuantileEnsemble(seed=self._seed).fit(
+            self._features([o.params for o in known]),
+            np.array([losses[o.number] for o in known], dtype=float),
+            self._features(running) if running else None,
+        )
+        return model.predict(self._candidate_features(configurations), levels, noise=False)
+
     def feasible(self, configurations: Sequence[Mapping[str, Any]]) -> np.ndarray:
         """Return the probability that each configuration does not fail, shape (n,)."""
         if self._feasibility is None:
@@ -139,8 +172,12 @@ class Outlook:
         )
         return bool(optimistic[0, 0] > np.median(delivered))
 
-    def remarks(self) -> list[str]:
-        """Put into words where the surrogate expects the best results; at most five lines."""
+    def remarks(self, shown: SearchSpace | None = None) -> list[str]:
+        """Put into words where the surrogate expects the best results; at most five lines.
+
+        Args:
+            shown: The same search space under the names to use, if not its own.
+        """
         if self._surrogate is None or len(self._history.ranking) < _MIN_TRIALS_TO_VETO:
             return []
         rng = np.random.default_rng(self._seed)
@@ -151,25 +188,27 @@ class Outlook:
         features = self._candidate_features(samples)
         predicted = self._surrogate.predict_scaled(features, (0.5,))[:, 0]
         elite = coordinates[np.argsort(predicted)[: _N_REMARK_SAMPLES // 10]]
-        remarks = [self._remark(name, elite[:, i]) for i, name in enumerate(self._space.names)]
+        shown = shown or self._space
+        remarks = [_remark(shown, name, elite[:, i]) for i, name in enumerate(shown.names)]
         strongest = sorted((r for r in remarks if r is not None), key=lambda r: r[0])
         return [text for _, text in strongest[:_MAX_REMARKS]]
 
-    def _remark(self, name: str, elite: np.ndarray) -> tuple[float, str] | None:
-        """Return how narrow a parameter's best region is (0..1), and a sentence about it."""
-        distribution = self._space.distributions[name]
-        show = functools.partial(self._space.label, name)
-        if isinstance(distribution, CategoricalDistribution):
-            counts = np.bincount(elite.astype(int), minlength=len(distribution.choices))
-            favourite = int(np.argmax(counts))
-            share = counts[favourite] / len(elite)
-            if share < min(1.0, 1.8 / len(counts)):
-                return None
-            text = f"{name}: {show(distribution.choices[favourite])} is expected to do best"
-            return 1.0 - share, text
-        low, high = np.quantile(elite, [0.1, 0.9])
-        if high - low > 0.6:
+
+def _remark(space: SearchSpace, name: str, elite: np.ndarray) -> tuple[float, str] | None:
+    """Return how narrow a parameter's best region is (0..1), and a sentence about it."""
+    distribution = space.distributions[name]
+    show = functools.partial(space.label, name)
+    if isinstance(distribution, CategoricalDistribution):
+        counts = np.bincount(elite.astype(int), minlength=len(distribution.choices))
+        favourite = int(np.argmax(counts))
+        share = counts[favourite] / len(elite)
+        if share < min(1.0, 1.8 / len(counts)):
             return None
-        space = SearchSpace({name: distribution})
-        first, last = (space.configuration([edge])[name] for edge in (low, high))
-        return high - low, f"{name}: best results are expected from {show(first)} to {show(last)}"
+        text = f"{name}: {show(distribution.choices[favourite])} is expected to do best"
+        return 1.0 - share, text
+    low, high = np.quantile(elite, [0.1, 0.9])
+    if high - low > 0.6:
+        return None
+    alone = SearchSpace({name: distribution})
+    first, last = (alone.configuration([edge])[name] for edge in (low, high))
+    return high - low, f"{name}: best results are expected from {show(first)} to {show(last)}"

@@ -66,6 +66,8 @@ class Record:
         candidates: The other candidates of the reply, for later turns: objects with ``params`` (as
             above), ``reason``, ``repaired`` and ``dropped``.
         asked: Number of candidates that the reply held.
+        surrogate: How a model's predictions led to the choice, where they did: see
+            :class:`optuna_llm.model_surrogate.Forecast`.
         repaired, completed, dropped: Values of the chosen candidate that were snapped or clipped,
             filled in by the base sampler, and unusable.
     """
@@ -84,6 +86,7 @@ class Record:
     vetoed: Source | None = None
     candidates: list[dict[str, Any]] = field(default_factory=list)
     asked: int = 0
+    surrogate: dict[str, Any] = field(default_factory=dict)
     repaired: int = 0
     completed: int = 0
     dropped: int = 0
@@ -131,8 +134,14 @@ def write_record(study: Study, trial: FrozenTrial, record: Record) -> None:
     entries = {k: v for k, v in asdict(record).items() if v not in (None, "", [], {}, 0, False)}
     entries.pop("rationale", None)
     storage.set_trial_system_attr(trial_id, PROPOSAL_KEY, {"trial": trial.number, **entries})
-    storage.set_trial_user_attr(trial_id, SOURCE_KEY, record.source)
-    storage.set_trial_user_attr(trial_id, RATIONALE_KEY, shorten(record.rationale))
+    write_label(study, trial, record.source, record.rationale)
+
+
+def write_label(study: Study, trial: FrozenTrial, source: Source, rationale: str) -> None:
+    """Write the two attributes of a running trial that are for people, and no record."""
+    storage, trial_id = study._storage, trial._trial_id
+    storage.set_trial_user_attr(trial_id, SOURCE_KEY, source)
+    storage.set_trial_user_attr(trial_id, RATIONALE_KEY, shorten(rationale))
 
 
 def read_record(trial: FrozenTrial) -> Record | None:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
+import functools
 from http.server import BaseHTTPRequestHandler
 from http.server import ThreadingHTTPServer
 import json
@@ -37,6 +38,7 @@ class Fault:
         drip_headers: Whether the headers drip as well.
         reset: Close the connection hard instead of answering.
         cut: Announce the whole body and send half of it.
+        endless: Send the body over and over, until the client hangs up.
     """
 
     status: int = 200
@@ -47,6 +49,7 @@ class Fault:
     drip_headers: bool = False
     reset: bool = False
     cut: bool = False
+    endless: bool = False
 
 
 Answer = str | Mapping[str, Any] | Fault
@@ -70,15 +73,22 @@ class _HTTPServer(ThreadingHTTPServer):
 class ChatServer:
     """The server; a context manager, on a free port of 127.0.0.1.
 
+    It can play another script from any moment on, and go away and come back at the same port.
+
     Args:
         reply: Called with the JSON of each request, possibly from several threads. Returns the
             text of the answer; or a dictionary, the ``message`` of the answer (its keys
-            ``finish_reason``, ``usage`` and ``model`` go where they belong); or a :class:`Fault`.
+            ``finish_reason``, ``logprobs``, ``usage`` and ``model`` go where they belong); or a :class:`Fault`.
     """
 
     def __init__(self, reply: Script) -> None:
         self.requests: list[Request] = []
         self._reply = reply
+        self._port = 0
+        self.start()
+
+    def start(self) -> None:
+        """Listen, after :meth:`stop` at the same port as before."""
         self._closing = threading.Event()
         server = self
 
@@ -91,15 +101,25 @@ class ChatServer:
             def log_message(self, format: str, *args: Any) -> None:
                 """Stay silent."""
 
-        self._http = _HTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(
-            target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
-        )
+        self._http = _HTTPServer(("127.0.0.1", self._port), Handler)
+        self._port = self._http.server_port
+        serve = functools.partial(self._http.serve_forever, poll_interval=0.02)
+        threading.Thread(target=serve, daemon=True).start()
+
+    def stop(self) -> None:
+        """Refuse connections from now on."""
+        self._closing.set()
+        self._http.shutdown()
+        self._http.server_close()
+
+    def play(self, reply: Script) -> None:
+        """Answer by another script from now on."""
+        self._reply = reply
 
     @property
     def base_url(self) -> str:
         """The address to give to a client."""
-        return f"http://127.0.0.1:{self._http.server_port}/v1"
+        return f"http://127.0.0.1:{self._port}/v1"
 
     @property
     def count(self) -> int:
@@ -107,7 +127,6 @@ class ChatServer:
         return len(self.requests)
 
     def __enter__(self) -> ChatServer:
-        self._thread.start()
         return self
 
     def __exit__(
@@ -116,9 +135,7 @@ class ChatServer:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._closing.set()
-        self._http.shutdown()
-        self._http.server_close()
+        self.stop()
 
     def _handle(self, handler: BaseHTTPRequestHandler) -> None:
         body = handler.rfile.read(int(handler.headers.get("Content-Length", 0)))
@@ -144,7 +161,9 @@ class ChatServer:
             handler.close_connection = True
             return
         body = fault.body if isinstance(fault.body, bytes) else json.dumps(fault.body).encode()
-        headers = {"Content-Type": "application/json", "Content-Length": str(len(body))}
+        headers = {"Content-Type": "application/json"}
+        if not fault.endless:
+            headers["Content-Length"] = str(len(body))
         lines = [f"{name}: {value}" for name, value in {**headers, **fault.headers}.items()]
         head = "\r\n".join([f"HTTP/1.1 {fault.status} -", *lines, "", ""]).encode()
         if fault.cut:
@@ -154,6 +173,8 @@ class ChatServer:
         if fault.drip_headers:
             head, drops = b"", head + body
         handler.wfile.write(head if drops else head + body)
+        while fault.endless and not self._closing.is_set():
+            handler.wfile.write(body)
         for drop in drops:
             handler.wfile.write(bytes([drop]))
             if self._closing.wait(fault.drip):
@@ -197,6 +218,7 @@ def completion(request: Request, answer: str | Mapping[str, Any]) -> dict[str, A
             {
                 "index": 0,
                 "finish_reason": message.pop("finish_reason", "stop"),
+                "logprobs": message.pop("logprobs", None),
                 "message": message,
             }
         ],

@@ -27,7 +27,8 @@ class CallableChatModel:
     """A :class:`~optuna_llm.chat.ChatModel` that is a function from a prompt to an answer.
 
     The function is called in a thread of its own, once for each request, without retries; usage is
-    estimated. ``schema`` and ``max_output_tokens`` have no effect.
+    estimated. ``schema``,
+    ``max_output_tokens`` and ``top_logprobs`` have no effect.
 
     Args:
         function: Takes the prompt as one text, returns the answer.
@@ -51,6 +52,7 @@ class CallableChatModel:
         *,
         schema: dict[str, Any] | None = None,
         max_output_tokens: int | None = None,
+        top_logprobs: int | None = None,
     ) -> Completion:
         """Answer ``messages``; see :meth:`optuna_llm.chat.ChatModel.complete`."""
         started = time.monotonic()

@@ -18,6 +18,7 @@ from typing import get_args
 from optuna_llm.chat.model import ChatModel
 from optuna_llm.chat.model import Completion
 from optuna_llm.chat.model import Message
+from optuna_llm.chat.model import Token
 from optuna_llm.chat.model import Usage
 from optuna_llm.chat.model import reported_usage
 from optuna_llm.chat.prices import Prices
@@ -156,9 +157,13 @@ class _CassetteModel:
         *,
         schema: dict[str, Any] | None = None,
         max_output_tokens: int | None = None,
+        top_logprobs: int | None = None,
     ) -> Completion:
         """Answer ``messages``; see :meth:`optuna_llm.chat.ChatModel.complete`."""
-        key = _digest([self.name, self._options, list(messages), schema, max_output_tokens])
+        # An argument that is not used leaves the keys of older recordings as they are.
+        more = {} if top_logprobs is None else {"top_logprobs": top_logprobs}
+        asked = [self.name, self._options, list(messages), schema, max_output_tokens]
+        key = _digest([*asked, more] if more else asked)
         line = self._cassette._replay(key)
         if line is not None:
             return _completion(line)
@@ -171,7 +176,7 @@ class _CassetteModel:
         }
         try:
             completion = self._model.complete(
-                messages, schema=schema, max_output_tokens=max_output_tokens
+                messages, schema=schema, max_output_tokens=max_output_tokens, **more
             )
         except ModelError as error:
             usage = reported_usage(error)
@@ -193,7 +198,12 @@ def _completion(line: dict[str, Any]) -> Completion:
     """Return the recorded completion, or raise the recorded failure."""
     if "completion" in line:
         recorded = line["completion"]
-        return Completion(**{**recorded, "usage": Usage(**recorded["usage"])})
+        usage = Usage(**recorded["usage"])
+        tokens = tuple(
+            Token(t["text"], tuple((text, value) for text, value in t["alternatives"]))
+            for t in recorded.get("tokens", ())
+        )
+        return Completion(**{**recorded, "usage": usage, "tokens": tokens})
     recorded = line["error"]
     error = _ERRORS[recorded["kind"]](recorded["reason"])
     if recorded["usage"] is not None:

@@ -165,21 +165,30 @@ class RemoteChatModel:
         """The prices given to ``connect``, or else those that come with the endpoint."""
         return self._settings.prices or self._endpoint.prices()
 
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """What the server has refused so far: parameters, and forms of asking for JSON."""
+        return self._dialect.refused
+
     def complete(
         self,
         messages: Sequence[Message],
         *,
         schema: dict[str, Any] | None = None,
         max_output_tokens: int | None = None,
+        top_logprobs: int | None = None,
     ) -> Completion:
         """Answer ``messages``; see :meth:`optuna_llm.chat.ChatModel.complete`."""
         self._endpoint.load()
         settings = self._settings
+        options = settings.options
+        if top_logprobs is not None:
+            options = {"logprobs": True, "top_logprobs": top_logprobs, **options}
         started = time.monotonic()
         attempts = retries = 0
         while True:
             parameters, mode = self._dialect.parameters(
-                schema=schema, max_output_tokens=max_output_tokens, options=settings.options
+                schema=schema, max_output_tokens=max_output_tokens, options=options
             )
             left = settings.deadline - (time.monotonic() - started)
             outcome = self._try(messages, parameters, seconds=min(settings.timeout, left))
@@ -213,6 +222,7 @@ class RemoteChatModel:
             attempts=attempts,
             mode=mode,
             finish_reason=outcome.finish_reason,
+            tokens=outcome.tokens,
         )
 
     def _try(

@@ -37,6 +37,11 @@ class Dialect:
         self._token_limits = (token_limit, other)
         self._refused: frozenset[str] = frozenset()
 
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """The parameters and answer forms that the server has refused, by name."""
+        return tuple(sorted(self._refused))
+
     def parameters(
         self,
         *,

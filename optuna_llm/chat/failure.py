@@ -179,7 +179,7 @@ def _status_failure(
     wait = _retry_after(_headers(error))
     return Failure(
         ModelError,
-        f"{where}: {said}" + (f" (and asks to wait {wait:.0f} s)" if wait else ""),
+        f"{where}: {said}" + (f" (and asks to wait {wait:.4g} s)" if wait else ""),
         retry=status in _PASSING or status >= 500,
         retry_after=wait,
     )

@@ -44,6 +44,20 @@ class Usage:
 
 
 @dataclass(frozen=True)
+class Token:
+    """One token of an answer.
+
+    Attributes:
+        text: The token as text.
+        alternatives: What could have stood in its place, itself included as a rule: pairs of text
+            and log-probability, as many as the server tells.
+    """
+
+    text: str
+    alternatives: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
 class Completion:
     """A model's answer to one request.
 
@@ -57,6 +71,8 @@ class Completion:
         mode: How the form of the answer was asked for: by a JSON schema, as any JSON object, or in
             the words of the prompt only. None of them is a promise; parse with care.
         finish_reason: Why the model stopped, in the server's word; "length" means cut off.
+        tokens: The tokens that the model wrote, reasoning included, where log-probabilities were
+            asked for and the server tells them; else empty.
     """
 
     text: str
@@ -67,6 +83,7 @@ class Completion:
     attempts: int
     mode: Mode
     finish_reason: str | None
+    tokens: tuple[Token, ...] = ()
 
 
 @runtime_checkable
@@ -85,6 +102,7 @@ class ChatModel(Protocol):
         *,
         schema: dict[str, Any] | None = None,
         max_output_tokens: int | None = None,
+        top_logprobs: int | None = None,
     ) -> Completion:
         """Answer ``messages``.
 
@@ -94,6 +112,8 @@ class ChatModel(Protocol):
                 property required, ``additionalProperties`` false). The messages must describe the
                 form as well, since servers may ignore the schema.
             max_output_tokens: Most tokens that the model may write; None leaves it to the server.
+            top_logprobs: Number of log-probabilities wanted for each token. A model may leave the
+                argument out, or take no notice of it.
 
         Returns:
             The completion.

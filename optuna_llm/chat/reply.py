@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import json
 from typing import Any
 
+from optuna_llm.chat.model import Token
 from optuna_llm.chat.model import Usage
 from optuna_llm.chat.redact import redact
 from optuna_llm.errors import EmptyReplyError
@@ -29,12 +30,14 @@ class Reply:
         model: The model's name, or None if the server names none.
         usage: Tokens used, or None if the server does not say.
         finish_reason: Why the model stopped.
+        tokens: The tokens with their alternatives, if the server tells them.
     """
 
     text: str
     model: str | None
     usage: Usage | None
     finish_reason: str | None
+    tokens: tuple[Token, ...] = ()
 
 
 def parse_body(body: bytes, content_type: str) -> dict[str, Any]:
@@ -86,6 +89,7 @@ def read_reply(response: Mapping[str, Any]) -> Reply:
             model=_text_or_none(response.get("model")),
             usage=usage,
             finish_reason=_text_or_none(finish_reason),
+            tokens=_tokens(choice.get("logprobs")),
         )
     refusal = message.get("refusal") or _extra(message).get("refusal")
     if refusal:
@@ -171,6 +175,24 @@ def _usage(usage: object) -> Usage | None:
     if not (isinstance(prompt, int) and isinstance(completion, int)):
         return None
     return Usage(prompt_tokens=max(0, prompt), completion_tokens=max(0, completion))
+
+
+def _tokens(logprobs: object) -> tuple[Token, ...]:
+    """Return the tokens that a response tells, none where one of them makes no sense."""
+    content = logprobs.get("content") if isinstance(logprobs, Mapping) else None
+    try:
+        return tuple(
+            Token(
+                str(entry["token"]),
+                tuple(
+                    (str(other["token"]), float(other["logprob"]))
+                    for other in (entry.get("top_logprobs") or [entry])
+                ),
+            )
+            for entry in content or ()
+        )
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return ()
 
 
 def _unusable(kind: type[ModelError], reason: str, usage: Usage | None) -> ModelError:

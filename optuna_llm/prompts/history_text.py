@@ -12,11 +12,9 @@ weakest effects, the failures, the table, the headline.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from collections.abc import Mapping
 from collections.abc import Sequence
 import math
 import re
-from typing import Any
 
 import numpy as np
 from optuna.trial import TrialState
@@ -36,6 +34,7 @@ from optuna_llm.prompts.statistics import observed_gates
 from optuna_llm.prompts.text import count_lines
 from optuna_llm.prompts.text import quote
 from optuna_llm.prompts.text import show_name
+from optuna_llm.prompts.text import show_row
 from optuna_llm.prompts.text import show_value
 from optuna_llm.space import SearchSpace
 
@@ -94,7 +93,7 @@ def history_text(
         if take([*table.header, *map(table.row, selected[:n])]):
             rows = selected[:n]
             break
-    failures = take(_failures(space, history, causes))
+    failures = take(failure_lines(space, history))
     statistics: list[str] = []
     reserve = left - int(_STATISTICS_SHARE * token_budget)
     for block in _statistics(space, history, results):
@@ -119,7 +118,7 @@ def pending_text(space: SearchSpace, history: History, *, token_budget: int) -> 
     left = token_budget - count_lines(lines)
     shown = []
     for o in reversed(history.running):
-        row = ",".join((str(o.number), *_cells(space, o.params, "?")))
+        row = ",".join((str(o.number), *show_row(space, o.params, "?")))
         left -= count_lines([row])
         if left < 0:
             break
@@ -227,18 +226,22 @@ def _best_level(history: History, results: Results, o: Observation) -> str:
 # Failures
 
 
+def cause_of(o: Observation) -> str:
+    """Return why a trial failed, numbers left aside."""
+    return re.sub(r"\d+(\.\d+)?", "#", o.failure)
+
+
 def _causes(history: History) -> list[list[Observation]]:
-    """Group the failed trials by reason, numbers in it left aside, the most frequent first."""
+    """Group the failed trials by cause, the most frequent first."""
     reasons: dict[str, list[Observation]] = {}
     for o in history.failed:
-        reasons.setdefault(re.sub(r"\d+(\.\d+)?", "#", o.failure), []).append(o)
+        reasons.setdefault(cause_of(o), []).append(o)
     return sorted(reasons.values(), key=lambda group: -len(group))
 
 
-def _failures(
-    space: SearchSpace, history: History, causes: Sequence[Sequence[Observation]]
-) -> list[str]:
+def failure_lines(space: SearchSpace, history: History) -> list[str]:
     """Sum up the failed trials: reasons with counts, and where in the space they lie."""
+    causes = _causes(history)
     if not causes:
         return []
     shown = ", ".join(f"{len(g)} x {quote(g[-1].failure, 80)}" for g in causes[:_MAX_REASONS])
@@ -248,7 +251,7 @@ def _failures(
     others = history.ranking
     # Each cause has its own boundary; rare ones are looked at together.
     frequent = [g for g in causes[:_MAX_REASONS] if len(g) >= MIN_FAILURES]
-    for group in frequent or [history.failed]:
+    for group in frequent or [list(history.failed)]:
         box = failure_boundary(space, group, others)
         if box is None:
             continue
@@ -328,7 +331,7 @@ class _Table:
         """Show one trial."""
         failed = o.state == TrialState.FAIL
         cells = [str(o.number), str(self._rank.get(id(o), "-"))]
-        cells += _cells(self._space, o.params, "?" if failed else "-")
+        cells += show_row(self._space, o.params, "?" if failed else "-")
         cells += self._results.cells(o)
         if self._front is not None:
             cells.append("yes" if id(o) in self._front else "no")
@@ -364,7 +367,3 @@ def _select_constraints(history: History) -> list[str] | None:
     if not violated:
         return None
     return sorted(violated, key=lambda n: (-violated[n], n))[:_MAX_CONSTRAINT_COLUMNS]
-
-
-def _cells(space: SearchSpace, params: Mapping[str, Any], missing: str) -> list[str]:
-    return [show_value(space, n, params[n]) if n in params else missing for n in space.names]

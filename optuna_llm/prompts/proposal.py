@@ -158,8 +158,10 @@ def proposal_messages(
     if pending:
         budget -= int(_PENDING_SHARE * budget)
     request = _request(space, history, options, n_candidates, advice, trial_number)
-    prefix = _problem(space, history, options)
-    system: Message = {"role": "system", "content": "\n".join(_RULES)}
+    prefix = "\n".join(
+        [problem_text(space, history, options), "", *output_format(space, options.reasoning)]
+    )
+    system: Message = {"role": "system", "content": "\n".join(RULES)}
     if options.style == "compressed":
         told = history_text(space, history, token_budget=budget)
         parts = [prefix, told, _advice(space, advice), pending, request]
@@ -184,7 +186,7 @@ def _user(parts: Sequence[str]) -> Message:
 # --------------------------------------------------------------------------------------
 # What stays the same from trial to trial
 
-_RULES = (
+RULES = (
     "You are an expert in tuning hyperparameters. A program searches for the best configuration: "
     "you propose, it evaluates one configuration at a time and reports the result.",
     "Rules:",
@@ -199,7 +201,8 @@ _RULES = (
 )
 
 
-def _problem(space: SearchSpace, history: History, options: PromptOptions) -> str:
+def problem_text(space: SearchSpace, history: History, options: PromptOptions) -> str:
+    """Tell the objective, the task and the search space."""
     results = Results(history, plain=True)
     wanted = ", ".join(results.direction(i) for i in range(len(history.directions)))
     lines = ["TASK", f"- objective: {wanted}"]
@@ -213,7 +216,7 @@ def _problem(space: SearchSpace, history: History, options: PromptOptions) -> st
         doc = options.param_docs.get(name, "").strip()
         told = f". {quote_prose(doc, _MAX_DOC)}" if doc else ""
         lines.append(f"- {show_name(name)}: {_describe(space, name)}{told}")
-    return "\n".join([*lines, "", *_format(space, options.reasoning)])
+    return "\n".join(lines)
 
 
 def _describe(space: SearchSpace, name: str) -> str:
@@ -234,7 +237,7 @@ _ANALYSIS = {
 }
 
 
-def _format(space: SearchSpace, reasoning: Reasoning) -> list[str]:
+def output_format(space: SearchSpace, reasoning: Reasoning) -> list[str]:
     """Say in words and by a pattern what the answer must look like."""
     params = ", ".join(f"{quote(n, MAX_NAME)}: {_placeholder(space, n)}" for n in space.names)
     analysis = "" if reasoning == "none" else f'"analysis": <{_ANALYSIS[reasoning]}>, '

@@ -66,7 +66,7 @@ def parse_proposals(text: str, space: SearchSpace) -> list[RawProposal]:
         At most 50 proposals in the order of the reply, none without a known parameter. Never
         raises.
     """
-    found = _read(_answer(text[:_MAX_REPLY]), space, 0)
+    found = _read(answer_of(text[:_MAX_REPLY]), space, 0)
     return list(itertools.islice(found, MAX_PROPOSALS))
 
 
@@ -74,10 +74,15 @@ _THINKING = re.compile(r"<(think|thinking|reasoning|thought)>.*?(?:</\1>|\Z)", r
 _THOUGHT = re.compile(r"</(?:think|thinking|reasoning|thought)>", re.IGNORECASE)
 
 
-def _answer(text: str) -> str:
+def answer_of(text: str) -> str:
     """Return what follows the thinking. Its opening mark may be missing, part of the prompt."""
     text = _THINKING.sub("\n", text)
     return _THOUGHT.split(text)[-1]
+
+
+def objects_in(text: str) -> Iterator[Any]:
+    """Yield every object and list in a text, whole or broken off."""
+    return (value for value, _, _ in _objects(text))
 
 
 def _read(text: str, space: SearchSpace, depth: int) -> Iterator[RawProposal]:

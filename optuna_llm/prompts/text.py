@@ -70,6 +70,11 @@ def show_value(space: SearchSpace, name: str, value: Any) -> str:
     return label
 
 
+def show_row(space: SearchSpace, params: Mapping[str, Any], missing: str) -> list[str]:
+    """Show a configuration as the cells of a table."""
+    return [show_value(space, n, params[n]) if n in params else missing for n in space.names]
+
+
 def show_configuration(
     space: SearchSpace, params: Mapping[str, Any], *, inactive: bool = False
 ) -> str:

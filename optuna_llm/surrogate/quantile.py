@@ -11,6 +11,7 @@ import numpy as np
 from optuna_llm.errors import ConfigurationError
 from optuna_llm.surrogate.conformal import NeighbourWidth
 from optuna_llm.surrogate.conformal import check_levels
+from optuna_llm.surrogate.conformal import exact_calibration_set
 from optuna_llm.surrogate.conformal import interval_offset
 from optuna_llm.surrogate.conformal import shrunk_score_quantiles
 from optuna_llm.surrogate.conformal import smallest_calibration_set
@@ -28,6 +29,7 @@ _MIN_ROWS_FOR_FOLDS = 8
 # With fewer rows the length scales themselves overfit: leaving a row out of the prediction only
 # is not enough then, and the Gaussian process is cross-fitted like the trees.
 _ENOUGH_FOR_LENGTH_SCALES = 100
+_FOLD_ITERATIONS = 8
 
 
 def _check_data(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -57,13 +59,29 @@ def select_rows(
 
 
 class FilledFeatures:
-    """Features without NaN: for trees, -1 marks what is missing; for distances, flags do."""
+    """Features without NaN: for trees, -1 marks what is missing; for distances, flags do.
 
-    def fit(self, X: np.ndarray) -> FilledFeatures:
-        """Learn from X (n, f) which columns can be missing, grouping those that go together."""
+    Attributes:
+        groups: For each column of :meth:`for_distances` the parameter that it belongs to; a flag
+            is one of its own.
+    """
+
+    def fit(self, X: np.ndarray, groups: np.ndarray | None = None) -> FilledFeatures:
+        """Learn from X (n, f) which columns can be missing, grouping those that go together.
+
+        Args:
+            X: Features, shape (n, f).
+            groups: For each column the number of its parameter, shape (f,), where some have
+                several columns (one-hot).
+        """
         missing = np.isnan(X)
         _, first = np.unique(missing, axis=1, return_index=True)
         self._flags = [c for c in sorted(first) if missing[:, c].any()]
+        groups = np.arange(X.shape[1]) if groups is None else np.asarray(groups)
+        n_groups = len(np.unique(groups))
+        # Two columns change when a choice changes: together they count like one number.
+        self._scale = np.where(np.bincount(groups, minlength=1)[groups] > 1, math.sqrt(0.5), 1.0)
+        self.groups = np.concatenate([groups, n_groups + np.arange(len(self._flags))])
         return self
 
     def for_trees(self, X: np.ndarray) -> np.ndarray:
@@ -73,7 +91,8 @@ class FilledFeatures:
     def for_distances(self, X: np.ndarray) -> np.ndarray:
         """Return (m, f + flags): NaN becomes the centre, a 0/1 flag says which group lacks."""
         missing = np.isnan(X)
-        return np.hstack([np.where(missing, 0.5, X), missing[:, self._flags].astype(float)])
+        filled = np.where(missing, 0.5, X) * self._scale
+        return np.hstack([filled, missing[:, self._flags].astype(float)])
 
 
 class QuantileEnsemble:
@@ -115,7 +134,11 @@ class QuantileEnsemble:
         self._max_rows_gaussian_process = max_rows_gaussian_process
 
     def fit(
-        self, X: np.ndarray, y: np.ndarray, pending: np.ndarray | None = None
+        self,
+        X: np.ndarray,
+        y: np.ndarray,
+        pending: np.ndarray | None = None,
+        groups: np.ndarray | None = None,
     ) -> QuantileEnsemble:
         """Fit and calibrate.
 
@@ -125,6 +148,9 @@ class QuantileEnsemble:
             y: Objective values, shape (n,), lower is better; infinite ones are allowed.
             pending: Features (p, f) of evaluations under way. They are taken for observed at
                 their prediction: no value changes, but quantiles are narrow around them.
+            groups: For each column of X the number of its parameter, shape (f,): 0, 1, ... in
+                this order. The one-hot columns of a parameter are one dimension to the Gaussian
+                process. By default each column is.
 
         Returns:
             Itself.
@@ -138,20 +164,22 @@ class QuantileEnsemble:
         X, y = X[rows], y[rows]
         self._transform = TargetTransform(self._target_scale)
         z = self._transform.fit_transform(y)
-        self._features = FilledFeatures().fit(X)
-        points = self._features.for_distances(X)
+        self._features = FilledFeatures().fit(X, groups)
+        points, groups = self._features.for_distances(X), self._features.groups
         self._pending = None
         if pending is not None and len(pending):
             self._pending = self._features.for_distances(np.asarray(pending, dtype=float))
         self._neighbours = NeighbourWidth(points)
 
         chosen = select_rows(y, self._max_rows_gaussian_process, rng, best_share=0.5)
-        self._process = GaussianProcess().fit(points[chosen], z[chosen])
+        self._process = GaussianProcess().fit(points[chosen], z[chosen], groups=groups)
         process_mean, process_sd = self._process.predict(points)
         if _MIN_ROWS_FOR_FOLDS <= len(y) < _ENOUGH_FOR_LENGTH_SCALES:
             folds = fold_numbers(len(y), _N_FOLDS, rng)
             for held_out in (folds == fold for fold in range(_N_FOLDS)):
-                process = GaussianProcess().fit(points[~held_out], z[~held_out])
+                process = GaussianProcess(max_iterations=_FOLD_ITERATIONS).fit(
+                    points[~held_out], z[~held_out], groups=groups, start=self._process
+                )
                 process_mean[held_out], process_sd[held_out] = process.predict(points[held_out])
         else:
             process_mean[chosen], process_sd[chosen] = self._process.leave_one_out()
@@ -211,17 +239,20 @@ class QuantileEnsemble:
         offsets = shrunk_score_quantiles(self._scores, np.sort(levels))
         return np.asarray(mean[:, None] + width[:, None] * offsets)
 
-    def predict(self, X: np.ndarray, levels: Sequence[float] | np.ndarray) -> np.ndarray:
+    def predict(
+        self, X: np.ndarray, levels: Sequence[float] | np.ndarray, *, noise: bool = True
+    ) -> np.ndarray:
         """Return calibrated quantiles of a new evaluation at features X (m, f).
 
         Args:
             X: Features as in :meth:`fit`.
             levels: Quantile levels in (0, 1).
+            noise: As in :meth:`predict_scaled`.
 
         Returns:
             Shape (m, levels), in units of y, increasing along each row.
         """
-        return self._transform.inverse(self.predict_scaled(X, levels))
+        return self._transform.inverse(self.predict_scaled(X, levels, noise=noise))
 
     def mean(self, X: np.ndarray) -> np.ndarray:
         """Return the central prediction at features X (m, f): shape (m,), in units of y."""
@@ -238,7 +269,7 @@ class ConformalQuantileTrees:
     Args:
         seed: Seed of the split and the models; None draws one.
         calibration_share: Share of the rows held out. More are, up to half, where the widest
-            pair of levels needs them.
+            pair of levels needs them, or where no level falls between two order statistics then.
         min_rows_to_calibrate: With no more rows than this nothing is held out.
         max_rows: As in :class:`QuantileEnsemble`.
     """
@@ -304,8 +335,9 @@ class ConformalQuantileTrees:
             if math.isclose(levels[i] + levels[j], 1.0)
         ]
         if n > self._min_rows_to_calibrate and pairs:
-            needed = smallest_calibration_set(max(coverage for _, _, coverage in pairs))
-            n_held_out = min(max(round(self._calibration_share * n), needed), n // 2)
+            coverages = [coverage for _, _, coverage in pairs]
+            wanted = max(round(self._calibration_share * n), smallest_calibration_set(*coverages))
+            n_held_out = min(exact_calibration_set(coverages, wanted), n // 2)
         calibration, training = order[:n_held_out], order[n_held_out:]
         models = QuantileTrees(levels, self._rng).fit(self._X[training], self._z[training])
         offsets = np.zeros(len(levels))

@@ -1,0 +1,125 @@
+"""Results as scores: one scale for every objective, on which 1000 is the best result so far.
+
+A language model that is asked for a number, or given one to reach, needs a scale that looks the
+same for a loss of 1e-8, for an accuracy and for several objectives at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from dataclasses import dataclass
+import math
+from typing import Any
+
+import numpy as np
+from optuna.study import StudyDirection
+
+from optuna_llm.history import History
+from optuna_llm.history import Observation
+from optuna_llm.surrogate.fidelity import aligned_values
+
+
+BEST_SCORE = 1000.0
+# Results far below zero approach this.
+_LOWEST = -500.0
+_HIGHEST = 10_000.0
+# The share of the results that lie between 0 and 1000.
+_POOR_QUANTILE = 0.75
+_AUGMENTATION = 0.05
+
+
+@dataclass(frozen=True)
+class ScoreScale:
+    """A map from losses to scores: 1000 is the best loss, 0 one that a quarter do not reach.
+
+    In between and beyond 1000 it is linear; below zero it is bent, so that no score is below
+    -500. A loss is the signed value of the only objective, an estimate of it for a trial that was
+    stopped early, a scalarisation of several objectives, or the violation of the constraints
+    where no trial meets them.
+
+    Attributes:
+        best, poor: The losses of the scores 1000 and 0.
+        weights: Of the objectives, where there are several.
+        by_violation: Whether losses are violations.
+    """
+
+    best: float
+    poor: float
+    weights: tuple[float, ...] = ()
+    by_violation: bool = False
+
+    @classmethod
+    def of(cls, history: History, rng: np.random.Generator) -> ScoreScale:
+        """Return the scale of a study as it is now; several objectives get random weights."""
+        scored = _scored(history)
+        weights: tuple[float, ...] = ()
+        if history.is_multi_objective:
+            drawn = rng.dirichlet(np.ones(len(history.directions)))
+            weights = tuple(float(w) for w in drawn)
+        by_violation = bool(scored) and all(o.violation > 0 for o in scored)
+        losses = np.array(list(_losses(scored, weights, by_violation).values()), dtype=float)
+        finite = losses[np.isfinite(losses)]
+        best = float(finite.min()) if len(finite) else 0.0
+        poor = float(np.quantile(finite, _POOR_QUANTILE)) if len(finite) else 0.0
+        if poor <= best:
+            poor = float(finite.max()) if len(finite) else 0.0
+        if poor <= best:
+            # Without any spread the size of the values is the only hint of their unit.
+            poor = best + (abs(best) or 1.0)
+        return cls(best, poor, weights, by_violation)
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> ScoreScale:
+        """Return the scale that :meth:`to_dict` described."""
+        return cls(**{**stored, "weights": tuple(stored["weights"])})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the scale as JSON."""
+        return asdict(self)
+
+    def scores(self, history: History) -> dict[int, float]:
+        """Return the scores of finished trials by number; failed ones have none."""
+        losses = _losses(_scored(history), self.weights, self.by_violation)
+        return {number: self.score(loss) for number, loss in losses.items()}
+
+    def score(self, loss: float) -> float:
+        """Return the score of a loss."""
+        # Halves, because the difference of two huge losses may overflow.
+        linear = BEST_SCORE * (self.poor / 2 - loss / 2) / (self.poor / 2 - self.best / 2)
+        if linear < 0:
+            return _LOWEST * (1 - math.exp(max(linear, -1e6) / -_LOWEST))
+        return min(linear, _HIGHEST)
+
+    def value(self, history: History, score: float) -> float | None:
+        """Return the objective's own value of a score; None where a score is no such value."""
+        if self.weights or self.by_violation:
+            return None
+        loss = self.poor - score / BEST_SCORE * (self.poor - self.best)
+        return -loss if history.directions[0] == StudyDirection.MAXIMIZE else loss
+
+
+def _scored(history: History) -> list[Observation]:
+    """Return the trials that have a score: complete ones, and stopped ones that reported."""
+    return [*history.complete, *(o for o in history.pruned if o.intermediate_values)]
+
+
+def _losses(
+    scored: list[Observation], weights: tuple[float, ...], by_violation: bool
+) -> dict[int, float]:
+    """Return the loss of each trial by number; infinite where constraints are violated."""
+    if by_violation:
+        return {o.number: o.violation for o in scored}
+    if weights:
+        # Ranks, because objectives may differ in spread by any factor (ParEGO, Knowles 2006).
+        values = np.array([o.values for o in scored], dtype=float).reshape(-1, len(weights))
+        ranks = [np.unique(v, return_inverse=True)[1] for v in values.T]
+        scaled = np.column_stack([r / max(r.max(initial=0), 1) for r in ranks]) * weights
+        losses = scaled.max(axis=1, initial=0.0) + _AUGMENTATION * scaled.sum(axis=1)
+    else:
+        final = [None if o.values is None else o.values[0] for o in scored]
+        losses = aligned_values([o.intermediate_values for o in scored], final)
+    return {
+        o.number: math.inf if o.violation > 0 else float(loss)
+        for o, loss in zip(scored, losses, strict=True)
+    }
