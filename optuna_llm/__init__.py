@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from optuna_llm.cqr import CQRSampler
     from optuna_llm.llambo import LLAMBOSampler
     from optuna_llm.llm import LLMSampler
+    from optuna_llm.prompts import DatasetCard
     from optuna_llm.prompts import Task
     from optuna_llm.reporting import report
 
@@ -25,6 +26,7 @@ __version__ = "0.1.0"
 __all__ = [
     "CQRSampler",
     "Cassette",
+    "DatasetCard",
     "LLAMBOSampler",
     "LLMSampler",
     "Task",
@@ -35,6 +37,7 @@ __all__ = [
 _ROOMS = {
     "CQRSampler": "optuna_llm.cqr",
     "Cassette": "optuna_llm.chat",
+    "DatasetCard": "optuna_llm.prompts",
     "LLAMBOSampler": "optuna_llm.llambo",
     "LLMSampler": "optuna_llm.llm",
     "Task": "optuna_llm.prompts",

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
     from optuna.trial import TrialState
 
+    from optuna_llm.assistant import Candidate
     from optuna_llm.history import Observation
     from optuna_llm.provenance import Source
 
@@ -81,10 +82,18 @@ class Turn:
 
 @dataclass(frozen=True)
 class Proposal:
-    """A configuration, possibly partial, and its provenance."""
+    """A configuration and its provenance.
+
+    Attributes:
+        params: Native values; those that are missing are sampled independently.
+        record: Who proposes it, and why.
+        candidates: Whole configurations of the language model that it was chosen from, or that
+            were vetoed.
+    """
 
     params: dict[str, Any]
     record: Record = field(default_factory=lambda: Record("base"))
+    candidates: tuple[Candidate, ...] = ()
 
 
 class HybridSampler(BaseSampler, abc.ABC):
@@ -97,6 +106,7 @@ class HybridSampler(BaseSampler, abc.ABC):
         context: What the study is about, to tell apart hyperparameters of the same name.
         seed: Seed; every trial's own random numbers also depend on its number.
         on_error: ``fallback`` or ``raise``.
+        notes: Whether each trial gets a note in Optuna Dashboard.
     """
 
     def __init__(
@@ -108,6 +118,7 @@ class HybridSampler(BaseSampler, abc.ABC):
         context: str | None,
         seed: int | None,
         on_error: str,
+        notes: bool,
     ) -> None:
         if seed is not None and (isinstance(seed, bool) or seed not in range(2**32)):
             raise ConfigurationError(f"seed={seed!r} must be None or a whole number below 2**32.")
@@ -129,6 +140,11 @@ class HybridSampler(BaseSampler, abc.ABC):
         self._prior = EmbeddedPrior(context)
         self._entropy = seed
         self._on_error = on_error
+        self._notes = notes
+        if notes:
+            from optuna_llm.dashboard import require_dashboard
+
+            require_dashboard()
 
     # ---- what subclasses say
 
@@ -163,7 +179,8 @@ class HybridSampler(BaseSampler, abc.ABC):
         proposal = self._from_design(turn) or self._propose(turn) or self._from_base(turn)
         fixed = trial.system_attrs.get("fixed_params", {})
         params = {**proposal.params, **{n: v for n, v in fixed.items() if n in search_space}}
-        write_record(study, trial, replace(proposal.record, params=encode_params(space, params)))
+        record = replace(proposal.record, params=encode_params(space, params))
+        self._write(study, trial, record, params, proposal.candidates)
         self._look_ahead(turn)
         return proposal.params
 
@@ -185,7 +202,7 @@ class HybridSampler(BaseSampler, abc.ABC):
             if param_name in design:
                 space = SearchSpace({param_name: param_distribution})
                 _check_configuration(design, space, f"known_good[{record.design - 1}]")
-                return _native(design, space)[param_name]
+                return native(design, space)[param_name]
             return self._prior.default_value(param_name, param_distribution, trial.distributions)
         if record is not None and record.source == "prior":
             return self._prior.sample_value(
@@ -207,16 +224,34 @@ class HybridSampler(BaseSampler, abc.ABC):
         record = read_record(trial)
         if record is None and trial.params:
             why = "Every parameter was given with enqueue_trial or has a single value."
-            write_record(study, trial, Record("enqueued", why))
+            self._write(study, trial, Record("enqueued", why), trial.params)
         elif record is not None and record.design > len(self._known_good) and not record.params:
             # The search space was not known yet when the trial began.
             why = self._usual_values(trial.distributions)
-            write_record(study, trial, replace(record, rationale=why))
+            self._write(study, trial, replace(record, rationale=why), trial.params)
         self._base.after_trial(study, trial, state, values)
 
     def reseed_rng(self) -> None:
         """Draw new entropy, as Optuna asks of a sampler that several threads share."""
         self._base.reseed_rng()
+
+    # ---- what the storage is told
+
+    def _write(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        record: Record,
+        params: Mapping[str, Any],
+        candidates: Sequence[Candidate] = (),
+    ) -> None:
+        """Write into the storage who proposed a trial, and why."""
+        write_record(study, trial, record)
+        if self._notes:
+            from optuna_llm.dashboard import save_note
+
+            history = History.from_study(study, trial, self._search_space)
+            save_note(study, trial, record, history, params=params, candidates=candidates)
 
     # ---- the known good configurations
 
@@ -230,7 +265,7 @@ class HybridSampler(BaseSampler, abc.ABC):
             self._base_params(turn)  # Raises at once, not in the middle of the run.
         if index > len(self._known_good):
             return None
-        given = _native(self._design(index), turn.space)
+        given = native(self._design(index), turn.space)
         params = {**self._prior.default(turn.space.distributions), **given}
         if turn.space.duplicates(params, turn.tried):
             return None
@@ -357,10 +392,10 @@ def _checked_known_good(
     return tuple(dict(c) for c in known_good)
 
 
-def _native(configuration: Mapping[str, Any], space: SearchSpace) -> dict[str, Any]:
-    """Return what a user's configuration says about the parameters of a space.
+def native(configuration: Mapping[str, Any], space: SearchSpace) -> dict[str, Any]:
+    """Return what native values say about the parameters of a space, which may have changed.
 
-    A user's categorical value is the choice itself, before it is a label.
+    A categorical value is the choice itself, before it is a label.
     """
     params = space.repair(configuration).params
     for name in params:

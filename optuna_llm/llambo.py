@@ -12,6 +12,7 @@ from typing import Literal
 from typing import get_args
 
 import numpy as np
+from optuna.trial import TrialState
 
 from optuna_llm.assistant import Assistant
 from optuna_llm.assistant import Candidate
@@ -27,6 +28,7 @@ from optuna_llm.model_sampler import checked_count
 from optuna_llm.model_sampler import completed
 from optuna_llm.model_sampler import error_name
 from optuna_llm.model_sampler import for_later
+from optuna_llm.model_sampler import restored
 from optuna_llm.model_sampler import spent_on
 from optuna_llm.model_surrogate import Forecast
 from optuna_llm.model_surrogate import ModelSurrogate
@@ -54,6 +56,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
+    from optuna_llm.history import History
+    from optuna_llm.prompts import View
     from optuna_llm.provenance import Source
 
 
@@ -183,6 +187,12 @@ class LLAMBOSampler(ModelSampler):
             token_budget=int(_PREDICTION_TOKENS * prompt_tokens),
         )
 
+    def _in_startup(self, history: History) -> bool:
+        """Whether zero-shot configurations are still to be run; known good ones are extra."""
+        own = [o for o in history.observations if o.record is None or not o.record.design]
+        failed = sum(o.state == TrialState.FAIL for o in own)
+        return len(own) - failed < self._n_startup_trials
+
     # ---- one trial
 
     def _propose(self, turn: Turn) -> Proposal | None:
@@ -228,7 +238,7 @@ class LLAMBOSampler(ModelSampler):
                 if spent:
                     left = [for_later(turn.space, c) for c in candidates[i + 1 :]]
                     record = replace(record, candidates=left, asked=len(candidates))
-                return Proposal(whole, record)
+                return Proposal(whole, record, tuple(candidates))
         why = "All zero-shot candidates of the model have been tried before."
         return self._from_base(turn, "base", why, vetoed="llm", **spent)
 
@@ -261,18 +271,21 @@ class LLAMBOSampler(ModelSampler):
             top_quantile=self._model_surrogate.top_quantile,
             forecast=forecast,
         )
+        shown = tuple(replace(o.candidate, params=o.params) for o in pool if o.candidate)
         own_turn = self._is_own_turn(turn, proposer)
         allowed = [i for i, o in enumerate(pool) if o.candidate or not own_turn]
         chosen = max(allowed, key=lambda i: judgement.utility[i])
         if own_turn and turn.outlook.is_hopeless(pool[chosen].params):
             why = f"The surrogate expects little of the {len(allowed)} new candidates."
-            return Proposal(pool[-1].params, Record("base", why, vetoed=proposer, **spent))
+            record = Record("base", why, vetoed=proposer, **spent)
+            return Proposal(pool[-1].params, record, shown)
         option, told = pool[chosen], judgement.record(chosen)
         if option.candidate is None:
             why = f"{self._base}'s point is the most promising of {len(pool)} configurations."
-            return Proposal(option.params, Record("base", why, surrogate=told, **spent))
-        record = _record(option.candidate, option.params, proposer, spent)
-        return Proposal(option.params, replace(record, surrogate=told))
+            record = Record("base", why, **spent)
+        else:
+            record = _record(option.candidate, option.params, proposer, spent)
+        return Proposal(option.params, replace(record, surrogate=told), shown)
 
     def _is_own_turn(self, turn: Turn, proposer: Source) -> bool:
         """Whether the base sampler's point is left out: so the candidates show what they earn."""
@@ -287,30 +300,32 @@ class LLAMBOSampler(ModelSampler):
         self, turn: Turn, assistant: Assistant, base_params: Mapping[str, Any], ahead: int = 0
     ) -> Callable[[], Exchange]:
         """Write the candidate sampler's prompt, or the warm start's."""
+        view = self._view(turn)
         if self._in_startup(turn.history):
             n_wanted = max(self._n_startup_trials, 1)
+            usual = view.hide(self._prior.default(turn.space.distributions))
             messages = proposal_messages(
-                turn.space,
-                turn.history,
+                view.space,
+                view.history,
                 self._prompt,
                 n_candidates=n_wanted,
-                advice=Advice(defaults=self._prior.default(turn.space.distributions)),
+                advice=Advice(defaults=usual),
                 trial_number=turn.trial.number + ahead,
             )
         else:
             n_wanted = self._n_candidates
             scale = self._scale(turn)
             messages = candidate_messages(
-                turn.space,
-                turn.history,
+                view.space,
+                view.history,
                 self._prompt,
-                examples=self._candidate_examples(turn, scale),
+                examples=self._candidate_examples(turn, view, scale),
                 legend=score_legend(turn.history, scale),
                 targets=self._targets(turn, scale),
             )
-        schema = proposal_schema(turn.space, n_wanted, self._prompt.reasoning)
+        schema = proposal_schema(view.space, n_wanted, self._prompt.reasoning)
         ledger = assistant.ledger(turn.study)
-        return lambda: assistant.exchange(ledger, turn.space, messages, schema)
+        return lambda: restored(assistant.exchange(ledger, view.space, messages, schema), view)
 
     def _scale(self, turn: Turn) -> ScoreScale:
         """Return the scale of scores of this trial, the same whenever it is asked for."""
@@ -321,17 +336,17 @@ class LLAMBOSampler(ModelSampler):
         alphas = self._alpha - np.linspace(0.0, _TARGET_RANGE, self._n_candidates)
         return [show_score(turn.history, scale, BEST_SCORE * (1 + alpha)) for alpha in alphas]
 
-    def _candidate_examples(self, turn: Turn, scale: ScoreScale) -> list[Example]:
+    def _candidate_examples(self, turn: Turn, view: View, scale: ScoreScale) -> list[Example]:
         """Return the best, the last and some other trials, as many as fit, the best one last."""
-        scores = scale.scores(turn.history)
-        params = {o.number: o.params for o in turn.history.observations}
+        scores = scale.scores(view.history)
+        params = {o.number: o.params for o in view.history.observations}
         wanted = sorted(scores, key=lambda n: -scores[n])[:_N_BEST_EXAMPLES]
         wanted += [n for n in list(scores)[-_N_LAST_EXAMPLES:] if n not in wanted]
         rest = [n for n in scores if n not in wanted]
         wanted += [rest[i] for i in turn.rng.permutation(len(rest))]
         examples = {n: Example(params[n], f"{scores[n]:.0f}") for n in wanted}
         budget = int(_CANDIDATE_TOKENS * self._prompt.token_budget)
-        shown = wanted[: n_fitting(turn.space, list(examples.values()), budget)]
+        shown = wanted[: n_fitting(view.space, list(examples.values()), budget)]
         return [examples[n] for n in sorted(shown, key=lambda n: scores[n])]
 
     def _pool(self, turn: Turn, candidates: Sequence[Candidate]) -> list[_Option]:
@@ -366,13 +381,14 @@ class LLAMBOSampler(ModelSampler):
         assistant = self._assistant
         ledger = assistant.ledger(turn.study)
         held_out = hold_out(scale.scores(turn.history), turn.rng)
+        view = self._view(turn)
         return self._model_surrogate.forecast(
             lambda messages, schema, n: assistant.ask(ledger, messages, schema, top_logprobs=n),
-            turn.space,
-            turn.history,
+            view.space,
+            view.history,
             self._prompt,
             scale,
-            Questions([o.params for o in pool], held_out),
+            Questions([view.hide(o.params) for o in pool], held_out),
             turn.rng,
         )
 

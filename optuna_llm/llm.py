@@ -19,6 +19,7 @@ from optuna_llm.model_sampler import SharedArguments
 from optuna_llm.model_sampler import completed
 from optuna_llm.model_sampler import error_name
 from optuna_llm.model_sampler import for_later
+from optuna_llm.model_sampler import restored
 from optuna_llm.model_sampler import spent_on
 from optuna_llm.prompts import Advice
 from optuna_llm.prompts import proposal_messages
@@ -170,15 +171,18 @@ class LLMSampler(ModelSampler):
 
         filler = {**self._prior.sample(turn.space.distributions, turn.rng), **base_params}
         whole = [completed(c.params, turn.space, filler) for c in exchange.candidates]
+        shown = tuple(
+            replace(c, params=p) for c, p in zip(exchange.candidates, whole, strict=True)
+        )
         new = [i for i, p in enumerate(whole) if not turn.space.duplicates(p, turn.tried)]
         spent["asked"] = len(whole)
-        if not new:
+        chosen = new[turn.outlook.order([whole[i] for i in new])[0]] if new else None
+        if chosen is None or turn.outlook.is_hopeless(whole[chosen]):
             why = f"All {len(whole)} candidates of the model have been tried before."
-            return self._from_base(turn, "base", why, vetoed="llm", **spent)
-        chosen = new[turn.outlook.order([whole[i] for i in new])[0]]
-        if turn.outlook.is_hopeless(whole[chosen]):
-            why = f"The surrogate expects little of the model's {len(new)} new candidates."
-            return self._from_base(turn, "base", why, vetoed="llm", **spent)
+            if new:
+                why = f"The surrogate expects little of the model's {len(new)} new candidates."
+            base = self._from_base(turn, "base", why, vetoed="llm", **spent)
+            return replace(base, candidates=shown)
         candidate = exchange.candidates[chosen]
         # What a reply holds beside stays with the trial that asked for it.
         left = [for_later(turn.space, exchange.candidates[i]) for i in new if i != chosen]
@@ -191,7 +195,7 @@ class LLMSampler(ModelSampler):
             dropped=candidate.dropped,
             **spent,
         )
-        return Proposal(whole[chosen], record)
+        return Proposal(whole[chosen], record, shown)
 
     # ---- the model
 
@@ -199,24 +203,24 @@ class LLMSampler(ModelSampler):
         self, turn: Turn, assistant: Assistant, base_params: Mapping[str, Any], ahead: int = 0
     ) -> Callable[[], Exchange]:
         """Write the prompt now; the exchange itself may then run anywhere."""
-        suggestion = turn.space.repair(base_params).params
+        view = self._view(turn)
         advice = Advice(
-            base_name=str(self._base),
-            suggestion=suggestion or None,
-            remarks=turn.outlook.remarks(),
-            defaults=self._prior.default(turn.space.distributions),
+            base_name=Advice.base_name if self._anonymize else str(self._base),
+            suggestion=view.hide(turn.space.repair(base_params).params),
+            remarks=turn.outlook.remarks(view.space),
+            defaults=view.hide(self._prior.default(turn.space.distributions)),
         )
         messages = proposal_messages(
-            turn.space,
-            turn.history,
+            view.space,
+            view.history,
             self._prompt,
             n_candidates=self._n_candidates,
             advice=advice,
             trial_number=turn.trial.number + ahead,
         )
-        schema = proposal_schema(turn.space, self._n_candidates, self._prompt.reasoning)
+        schema = proposal_schema(view.space, self._n_candidates, self._prompt.reasoning)
         ledger = assistant.ledger(turn.study)
-        return lambda: assistant.exchange(ledger, turn.space, messages, schema)
+        return lambda: restored(assistant.exchange(ledger, view.space, messages, schema), view)
 
     def _look_ahead(self, turn: Turn) -> None:
         """Ask the model while the objective runs, if its turn was put off."""

@@ -34,8 +34,11 @@ from optuna_llm.history import History
 from optuna_llm.hybrid import HybridSampler
 from optuna_llm.hybrid import Proposal
 from optuna_llm.hybrid import Turn
+from optuna_llm.hybrid import native
+from optuna_llm.prompts import AnonymousView
 from optuna_llm.prompts import PromptOptions
 from optuna_llm.prompts import Task
+from optuna_llm.prompts import View
 from optuna_llm.provenance import Record
 from optuna_llm.provenance import decode_params
 from optuna_llm.provenance import encode_params
@@ -88,6 +91,8 @@ class SharedArguments(TypedDict, total=False):
     max_retries: int
     extra_body: Mapping[str, Any] | None
     cassette: Cassette | str | os.PathLike[str] | None
+    anonymize: bool
+    notes: bool
 
 
 class ModelSampler(HybridSampler, abc.ABC):
@@ -130,9 +135,17 @@ class ModelSampler(HybridSampler, abc.ABC):
         extra_body: Sent with every request, for options of a particular server.
         cassette: A :class:`optuna_llm.chat.Cassette`, or the path of one, that records the
             exchanges with the model or replays them.
+        anonymize: Send neither names, labels, texts nor error messages: parameters are ``p1``,
+            ``p2``, ..., choices ``option_a``, ``option_b``, ..., and ``task`` (but for
+            ``n_trials``) and ``param_docs`` stay on this machine. Numbers are sent as they are:
+            ranges, values, results. The model then knows nothing of the problem but its numbers;
+            the embedded prior still reads the names, locally, and its usual values are sent.
+        notes: Save a note with each trial, for Optuna Dashboard, that says who proposed it and
+            what else there was to choose from (extra ``[dashboard]``).
 
     Raises:
         optuna_llm.errors.ConfigurationError: An argument is wrong.
+        optuna_llm.errors.MissingExtraError: ``notes`` without Optuna Dashboard.
         optuna_llm.errors.ModelSetupError: At the first request: no or refused key, unknown model.
     """
 
@@ -168,6 +181,8 @@ class ModelSampler(HybridSampler, abc.ABC):
         max_retries: int = 2,
         extra_body: Mapping[str, Any] | None = None,
         cassette: Cassette | str | os.PathLike[str] | None = None,
+        anonymize: bool = False,
+        notes: bool = False,
     ) -> None:
         told = Task.of(task)
         self._prompt = PromptOptions(
@@ -175,6 +190,9 @@ class ModelSampler(HybridSampler, abc.ABC):
             param_docs={} if param_docs is None else param_docs,
             token_budget=prompt_tokens,
         )
+        self._anonymize = anonymize
+        if anonymize:
+            self._prompt = replace(self._prompt, task=Task(n_trials=told.n_trials), param_docs={})
         super().__init__(
             base_sampler=base_sampler,
             search_space=search_space,
@@ -182,6 +200,7 @@ class ModelSampler(HybridSampler, abc.ABC):
             context=told.context,
             seed=seed,
             on_error=on_error,
+            notes=notes,
         )
         self._n_startup_trials = checked_count("n_startup_trials", n_startup_trials, 0)
         self._n_candidates = checked_count("n_candidates", n_candidates, 1)
@@ -315,12 +334,24 @@ class ModelSampler(HybridSampler, abc.ABC):
 
     # ---- the model
 
+    def _view(self, turn: Turn) -> View:
+        """Return the study as the model may see it; prompts are written from nothing else."""
+        view = AnonymousView if self._anonymize else View
+        return view(turn.space, turn.history)
+
     def _exchange(
         self, turn: Turn, assistant: Assistant, base_params: Mapping[str, Any]
     ) -> Exchange:
         """Ask for candidates, or take the answer that was asked for in the background."""
         exchange = assistant.collect(turn.study)
-        if exchange is None:
+        if exchange is not None:
+            # Ranges may have changed since it was asked for.
+            candidates = (
+                replace(c, params=native(c.params, turn.space)) for c in exchange.candidates
+            )
+            usable = tuple(c for c in candidates if c.params)
+            exchange = replace(exchange, candidates=usable)
+        else:
             first = not assistant.has_answered
             exchange = self._request(turn, assistant, base_params)()
             if first and isinstance(exchange.error, ModelSetupError | ConfigurationError):
@@ -358,6 +389,15 @@ class ModelSampler(HybridSampler, abc.ABC):
             _logger.info(f"Trial {turn.trial.number}: the language model answers again.")
 
 
+def restored(exchange: Exchange, view: View) -> Exchange:
+    """Return an exchange about a view of a study with the user's names in its candidates."""
+    candidates = (
+        replace(c, params=view.restore(c.params), reason=view.restore_text(c.reason))
+        for c in exchange.candidates
+    )
+    return replace(exchange, candidates=tuple(candidates))
+
+
 def completed(
     params: Mapping[str, Any], space: SearchSpace, filler: Mapping[str, Any]
 ) -> dict[str, Any]:
@@ -379,7 +419,7 @@ def for_later(space: SearchSpace, candidate: Candidate) -> dict[str, Any]:
 def from_earlier(space: SearchSpace, entry: Mapping[str, Any]) -> Candidate:
     """Return a candidate that an earlier trial's record holds."""
     # Ranges may have changed since.
-    params = space.repair(decode_params(space.distributions, entry["params"])).params
+    params = native(decode_params(space.distributions, entry["params"]), space)
     return Candidate(params, entry["reason"], entry["repaired"], entry["dropped"])
 
 

@@ -331,15 +331,19 @@ class TrackRecord:
         """Return how much the model counts against the statistical surrogate, from 0 to 1.
 
         By the squares of their rank correlations (Kendall's, within the trials held out of one
-        request, over the last ten trials): 0 for a model that repeats one value, copies from its
-        examples, or has the order wrong.
+        request, over the last ten trials); of the model's the standard deviation that guessing
+        would have is taken off. So 0 for a model that repeats one value, copies from its
+        examples, guesses, or has the order wrong.
         """
         model = [_concordance(e.observed, e.model) for e in self._evidence]
         statistical = [_concordance(e.observed, e.statistical) for e in self._evidence]
         pairs = sum(n for _, n in model)
         if pairs < _MIN_PAIRS:
             return _UNKNOWN_WEIGHT
-        own = max(sum(c for c, _ in model) / pairs, 0.0) ** 2
+        sizes = [len(e.observed) for e in self._evidence]
+        # The variance of concordant minus discordant pairs of k items in random order.
+        guessing = math.sqrt(sum(k * (k - 1) * (2 * k + 5) / 18 for k in sizes)) / pairs
+        own = max(sum(c for c, _ in model) / pairs - guessing, 0.0) ** 2
         other = max(sum(c for c, _ in statistical) / pairs, 0.0) ** 2
         return own / (own + other) if own > 0 else 0.0
 
@@ -363,12 +367,14 @@ class TrackRecord:
         if len(errors) < _ENOUGH_PROPOSALS:
             errors = [*errors, *self._held_out_errors[: _MAX_ERRORS - len(errors)]]
         known = np.array(errors, dtype=float).reshape(-1, 2)
-        # With two errors of the expected size, against none or a lucky first one.
-        squares = np.sum(known[:, 0] ** 2) + 2 * _EXPECTED_ERROR**2
+        # With two pseudo-errors of zero mean and the expected size, against too few real ones.
+        bias = np.sum(known[:, 0]) / (len(known) + 2)
+        squares = np.sum((known[:, 0] - bias) ** 2) + 2 * _EXPECTED_ERROR**2
         typical = math.sqrt(squares / (len(known) + 2))
-        scores = known[:, 0] / np.hypot(known[:, 1], typical)
+        scores = (known[:, 0] - bias) / np.hypot(known[:, 1], typical)
         offsets = shrunk_score_quantiles(scores, np.asarray(levels))
-        return np.asarray(mean[:, None] + np.hypot(spread, typical)[:, None] * offsets)
+        width = np.hypot(spread, typical)
+        return np.asarray((mean + bias)[:, None] + width[:, None] * offsets)
 
 
 def _concordance(observed: np.ndarray, predicted: np.ndarray) -> tuple[float, int]:

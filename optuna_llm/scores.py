@@ -59,14 +59,18 @@ class ScoreScale:
             weights = tuple(float(w) for w in drawn)
         by_violation = bool(scored) and all(o.violation > 0 for o in scored)
         losses = np.array(list(_losses(scored, weights, by_violation).values()), dtype=float)
-        finite = losses[np.isfinite(losses)]
-        best = float(finite.min()) if len(finite) else 0.0
-        poor = float(np.quantile(finite, _POOR_QUANTILE)) if len(finite) else 0.0
-        if poor <= best:
-            poor = float(finite.max()) if len(finite) else 0.0
+        finite = np.sort(losses[np.isfinite(losses)])
+        best = poor = 0.0
+        if len(finite):
+            best, poor = float(finite[0]), float(finite[-1])
+            # Not interpolated: the difference of two huge losses may overflow.
+            quantile = float(finite[math.ceil(_POOR_QUANTILE * (len(finite) - 1))])
+            poor = quantile if quantile > best else poor
         if poor <= best:
             # Without any spread the size of the values is the only hint of their unit.
             poor = best + (abs(best) or 1.0)
+        if not math.isfinite(poor):
+            best, poor = best / 2, best
         return cls(best, poor, weights, by_violation)
 
     @classmethod
@@ -85,8 +89,8 @@ class ScoreScale:
 
     def score(self, loss: float) -> float:
         """Return the score of a loss."""
-        # Halves, because the difference of two huge losses may overflow.
-        linear = BEST_SCORE * (self.poor / 2 - loss / 2) / (self.poor / 2 - self.best / 2)
+        # Halves, for the same reason.
+        linear = BEST_SCORE * ((self.poor / 2 - loss / 2) / (self.poor / 2 - self.best / 2))
         if linear < 0:
             return _LOWEST * (1 - math.exp(max(linear, -1e6) / -_LOWEST))
         return min(linear, _HIGHEST)

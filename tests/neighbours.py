@@ -18,7 +18,6 @@ import numpy as np
 from tests.models import random_value
 from tests.models import schema_of
 from tests.server import Answer
-from tests.server import Script
 
 
 Predict = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
@@ -146,7 +145,7 @@ def _number(text: str) -> float:
 
 def _features(rows: list[list[str]]) -> np.ndarray:
     """Scale columns to [0, 1], positive ones of wide range by their logarithm; words by code."""
-    columns = []
+    columns: list[np.ndarray] = []
     for column in zip(*rows, strict=True):
         values = np.array([_number(v) for v in column])
         if not np.isfinite(values).all():
@@ -155,9 +154,4 @@ def _features(rows: list[list[str]]) -> np.ndarray:
         elif values.min() > 0 and values.max() > 30 * values.min():
             values = np.log(values)
         columns.append((values - values.min()) / (np.ptp(values) or 1.0))
-    return np.array(columns).T
-
-
-def script(seed: int = 0) -> Script:
-    """Return the model as a script."""
-    return Neighbours(seed)
+    return np.stack(columns, axis=1)

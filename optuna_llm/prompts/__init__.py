@@ -6,6 +6,9 @@ and ``content``.
 
 from __future__ import annotations
 
+from optuna_llm.prompts.aliases import AnonymousView
+from optuna_llm.prompts.aliases import View
+from optuna_llm.prompts.dataset_card import DatasetCard
 from optuna_llm.prompts.history_text import DEFAULT_TOKEN_BUDGET
 from optuna_llm.prompts.history_text import history_text
 from optuna_llm.prompts.history_text import pending_text
@@ -23,9 +26,12 @@ from optuna_llm.prompts.text import estimate_tokens
 __all__ = [
     "DEFAULT_TOKEN_BUDGET",
     "Advice",
+    "AnonymousView",
+    "DatasetCard",
     "PromptOptions",
     "RawProposal",
     "Task",
+    "View",
     "estimate_tokens",
     "history_text",
     "parse_proposals",

@@ -77,5 +77,7 @@ def _own(history: History, scale: ScoreScale, score: float) -> str:
     value = scale.value(history, score)
     if value is None:
         return ""
+    # Not of the huge difference of huge results, which overflows: their size is no more than it.
     size = max(abs(scale.best), abs(scale.poor)) / (scale.poor - scale.best)
-    return f"{value:.{min(4 + max(0, math.ceil(math.log10(size))), 17)}g}"
+    digits = 4 + math.ceil(math.log10(size)) if size > 1 else 4
+    return f"{value:.{min(digits, 17)}g}"

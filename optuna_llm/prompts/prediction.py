@@ -41,6 +41,7 @@ Prediction = Literal["score", "label"]
 
 _MAX_REPLY = 200_000
 _MAX_DEPTH = 6
+_MAX_NUMBER = 40
 
 
 def question_names(n: int) -> list[str]:
@@ -79,7 +80,8 @@ def prediction_messages(
     names = question_names(len(questions))
     rows = [",".join([n, *show_row(space, q, "-")]) for n, q in zip(names, questions, strict=True)]
     if kind == "score":
-        pattern = ", ".join(f'"{name}": <number>' for name in names)
+        ends = dict.fromkeys([names[0], names[-1]])
+        pattern = ", ..., ".join(f'"{name}": <number>' for name in ends)
         form = (
             "Scores differ from one configuration to another; do not copy one from the table. "
             f'Answer with one JSON object and nothing else: {{"scores": {{{pattern}}}}}'
@@ -194,7 +196,7 @@ def _finite(raw: Any) -> float | None:
     if isinstance(raw, bool) or not isinstance(raw, int | float | str):
         return None
     try:
-        number = read_number(raw)
+        number = read_number(raw[:_MAX_NUMBER] if isinstance(raw, str) else raw)
     except OverflowError:
         return None
     return number if number is not None and math.isfinite(number) else None
@@ -222,7 +224,7 @@ def parse_labels(completion: Completion, n_questions: int) -> list[float | None]
     tokens = completion.tokens
     text = "".join(token.text for token in tokens) if tokens else completion.text[:_MAX_REPLY]
     # Reasoning comes first; what counts is said last.
-    begin = len(text) - len(answer_of(text)) if text.endswith(answer_of(text)) else 0
+    begin = max(text.rfind(answer_of(text).strip()), 0)
     starts, position = [], 0
     for token in tokens:
         starts.append(position)

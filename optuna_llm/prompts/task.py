@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from dataclasses import fields
 
 from optuna_llm.errors import ConfigurationError
+from optuna_llm.prompts.dataset_card import DatasetCard
 from optuna_llm.prompts.text import estimate_tokens
 from optuna_llm.prompts.text import quote_prose
 
@@ -27,7 +28,8 @@ class Task:
     Args:
         text: Free text.
         metric: What is measured, and how.
-        dataset: Size, features, classes, peculiarities of the data.
+        dataset: Size, features, classes, peculiarities of the data, in words or as a
+            :class:`~optuna_llm.prompts.DatasetCard`.
         model: What is trained.
         hardware: What it runs on; memory is what matters.
         n_trials: The number of trials that the study will have, as the model is told it.
@@ -38,12 +40,14 @@ class Task:
 
     text: str | None = None
     metric: str | None = None
-    dataset: str | None = None
+    dataset: str | DatasetCard | None = None
     model: str | None = None
     hardware: str | None = None
     n_trials: int | None = None
 
     def __post_init__(self) -> None:
+        if isinstance(self.dataset, DatasetCard):
+            object.__setattr__(self, "dataset", self.dataset.text)
         for name in ("text", "metric", "dataset", "model", "hardware"):
             value = getattr(self, name)
             if value is not None and not isinstance(value, str):
@@ -87,7 +91,8 @@ class Task:
     @property
     def context(self) -> str | None:
         """What is said of the model and the data, to tell hyperparameters of one name apart."""
-        return " ".join(filter(None, (self.model, self.text, self.dataset))) or None
+        texts = (self.model, self.text, self.dataset)
+        return " ".join(str(t) for t in texts if t) or None
 
     def lines(self) -> list[str]:
         """Return one line of quoted data for each field, at most 300 tokens together.

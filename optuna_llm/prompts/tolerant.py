@@ -16,8 +16,13 @@ from typing import Any
 _MAX_DEPTH = 24
 _MAX_STRING = 4000
 _MAX_WORD = 200
+_MAX_COMMENT = 4000
 
-_GAP = re.compile(r"(?:[\s,;]+|//[^\n]*|\#[^\n]*|/\*.*?\*/)*", re.DOTALL)
+_GAP = re.compile(
+    # Bounded: without an end to it, every bracket of a long text would look for one.
+    rf"(?:[\s,;]+|//[^\n]*|\#[^\n]*|/\*.{{0,{_MAX_COMMENT}}}?\*/)*",
+    re.DOTALL,
+)
 _SPACE = re.compile(r"\s*")
 _ASSIGN = re.compile(r"\s*(?:=>|:=|:|=)")
 # A quote closes a string only before what can follow a string.

@@ -48,6 +48,8 @@ def aligned_values(
     Returns:
         Shape (n,). Only its order is meaningful where there are too few to compare.
     """
+    if not curves:
+        return np.empty(0)
     gains: dict[int, float | None] = {}
 
     def gain(step: int) -> float | None:

@@ -43,3 +43,7 @@ def test_infinite_reports_do_no_harm():
     values = aligned_values([*FINISHED, {1: np.inf}, {1: 5.0}], [*FINAL, None, None])
     assert values[-2] == np.inf
     np.testing.assert_allclose(values[-1], 2.0)
+
+
+def test_without_evaluations_there_are_no_values() -> None:
+    assert aligned_values([], []).shape == (0,)
