@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Sequence
+from dataclasses import dataclass
 import math
 from typing import TYPE_CHECKING
 from typing import Any
@@ -24,8 +25,12 @@ from optuna_llm.errors import ConfigurationError
 from optuna_llm.history import History
 from optuna_llm.history import Observation
 from optuna_llm.prior import EmbeddedPrior
+from optuna_llm.provenance import SOURCE_KEY
+from optuna_llm.provenance import Source
 from optuna_llm.provenance import decode_params
 from optuna_llm.provenance import encode_params
+from optuna_llm.provenance import write_label
+from optuna_llm.rationale import expectation
 from optuna_llm.space import SearchSpace
 from optuna_llm.space import to_unit
 from optuna_llm.surrogate.acquisition import even_levels
@@ -35,6 +40,7 @@ from optuna_llm.surrogate.acquisition import thompson_sampling
 from optuna_llm.surrogate.activity import Activity
 from optuna_llm.surrogate.candidates import Domain
 from optuna_llm.surrogate.feasibility import Feasibility
+from optuna_llm.surrogate.feasibility import accepted_risk
 from optuna_llm.surrogate.fidelity import aligned_values
 from optuna_llm.surrogate.fidelity import last_values
 from optuna_llm.surrogate.quantile import ConformalQuantileTrees
@@ -56,9 +62,13 @@ _MAX_PRUNED_AWAITED = 50
 _TS_LEVELS = even_levels(5)
 _EI_LEVELS = np.array([0.16, 0.5, 0.84])
 _LCB_LEVELS = np.array([0.2, 0.8])
-_TS_SHARE = 0.25
+_TS_SHARE = 0.1
+_RANDOM_WEIGHT_SHARE = 0.5
 _LOCAL_SHARE = 0.5
-_MIN_PROBABILITY = 0.75
+_N_REFINED = 8
+_REFINING_STEPS = ((0.01, 0.15), (0.003, 0.075))
+_MIN_FINISHED = 4
+_CONSTRAINT_RISK = 0.25
 _MAX_GRID = 2000
 _AUGMENTATION = 0.05
 
@@ -69,7 +79,7 @@ class CQRSampler(BaseSampler):
     Calibrated quantiles of the objective are predicted for candidates drawn uniformly and around
     the best trials, and the candidate with the largest expected improvement is evaluated next.
     The surrogate is an ensemble of a Gaussian process and boosted trees, calibrated out of fold.
-    One trial in four takes the lowest of quantiles drawn at random instead (Thompson sampling).
+    One trial in ten takes the lowest of quantiles drawn at random instead (Thompson sampling).
     The method as published by Salinas et al. 2023, "Optimizing Hyperparameters with Conformal
     Quantile Regression", is ``surrogate="gbt"`` with ``multi_fidelity="last"``: boosted quantile
     regression with a split-conformal correction, and Thompson sampling.
@@ -77,7 +87,9 @@ class CQRSampler(BaseSampler):
     The sampler reads all it knows from the study's storage. Beyond what built-in samplers do, it
     learns from failed trials where evaluations fail and avoids those regions, makes the values of
     pruned trials comparable before it ranks them, and models the parameters of conditional
-    spaces jointly, inactive ones as missing.
+    spaces jointly, inactive ones as missing. Where it is the study's own sampler, not part of
+    another one, every trial carries the user attributes ``llm:source`` and ``llm:rationale``:
+    where it comes from, and what was expected of it.
 
     .. testcode::
 
@@ -100,12 +112,14 @@ class CQRSampler(BaseSampler):
             quantile regression with split-conformal correction (imports scikit-learn).
         acquisition: ``"ei"``: expected improvement; ``"ts"``: quantiles drawn independently
             (Thompson sampling, the published rule); ``"lcb"``: the 0.2 quantile; ``"mixed"``:
-            one trial in four by ``"ts"``, at random, which leaves basins where ``"ei"`` would
+            one trial in ten by ``"ts"``, at random, which leaves basins where ``"ei"`` would
             stay, the others by ``"ei"``. By default ``"mixed"``, and ``"ts"`` for
             ``surrogate="gbt"``.
-        n_startup_trials: Number of finished trials before the surrogate is used.
+        n_startup_trials: Number of trials before the surrogate is used, running ones included
+            as soon as four have finished. They form a Latin hypercube.
         n_candidates: Number of configurations that compete for each trial. ``"ensemble"`` draws
-            half of them around the best trials, ``"gbt"`` all of them uniformly.
+            half of them around the best trials, and half as many again around the most promising
+            of these; ``"gbt"`` draws all of them uniformly.
         multi_fidelity: What the intermediate values of pruned and running trials tell.
             ``"aligned"``: they are carried up to the last step by the changes that other trials
             have shown; ``"last"``: the last value counts, at whatever step (the published rule);
@@ -131,7 +145,7 @@ class CQRSampler(BaseSampler):
         search_space: Mapping[str, BaseDistribution] | None = None,
         surrogate: Surrogate = "ensemble",
         acquisition: Acquisition | None = None,
-        n_startup_trials: int = 10,
+        n_startup_trials: int = 8,
         n_candidates: int = 2048,
         multi_fidelity: MultiFidelity = "aligned",
         known_good: Sequence[Mapping[str, Any]] = (),
@@ -181,7 +195,10 @@ class CQRSampler(BaseSampler):
         state: TrialState,
         values: Sequence[float] | None,
     ) -> None:
-        """Forward to the independent sampler."""
+        """Label a trial that asked for no proposal, and forward to the independent sampler."""
+        if trial.params and SOURCE_KEY not in trial.user_attrs:
+            why = "Every parameter was given with enqueue_trial or has a single value."
+            self._label(study, trial, "enqueued", why)
         if self._independent_sampler is not None:
             self._independent_sampler.after_trial(study, trial, state, values)
 
@@ -198,11 +215,15 @@ class CQRSampler(BaseSampler):
         space = SearchSpace({n: d for n, d in search_space.items() if not d.single()})
         history = self._history(study, trial)
         n_finished = len(history.complete) + len(history.pruned)
-        if len(space) == 0 or n_finished < max(self._n_startup_trials, 1):
+        is_startup = (
+            n_finished < max(min(self._n_startup_trials, _MIN_FINISHED), 1)
+            or n_finished + len(history.running) < self._n_startup_trials
+        )
+        if len(space) == 0 or is_startup or trial.number < len(self._known_good):
+            self._label(study, trial, *self._startup_label(trial.number))
             return {}
-        if trial.number < len(self._known_good):
-            return {}
-        params = self._propose(history, space, trial)
+        params, why = self._propose(history, space, trial)
+        self._label(study, trial, "base", why)
         if params:
             entry: Any = {"trial": trial.number, "params": encode_params(space, params)}
             study._storage.set_trial_system_attr(trial._trial_id, PROPOSAL_KEY, entry)
@@ -223,7 +244,7 @@ class CQRSampler(BaseSampler):
             if param_name in known:
                 return known[param_name]
         turn = trial.number - len(self._known_good)
-        if self._prior is not None and 0 <= turn < self._n_startup_trials and turn % 2 == 0:
+        if self._prior is not None and self._is_turn_of_prior(turn):
             others = {**self._search_space, **trial.distributions}
             if turn == 0:
                 return self._prior.default_value(param_name, param_distribution, others)
@@ -232,42 +253,96 @@ class CQRSampler(BaseSampler):
             return self._independent_sampler.sample_independent(
                 study, trial, param_name, param_distribution
             )
-        return encoding.configuration(encoding.domain.uniform(1, rng)[0])[param_name]
+        unit = self._stratum(trial.number, param_name, rng)
+        return encoding.configuration(encoding.domain.at(np.array([[unit]]))[0])[param_name]
+
+    def _stratum(self, number: int, name: str, rng: np.random.Generator) -> float:
+        """Return a number in [0, 1] such that the start-up trials form a Latin hypercube.
+
+        Of as many equal intervals as there are start-up trials, each trial of a block of as many
+        has its own, in an order drawn for each parameter.
+        """
+        n = max(self._n_startup_trials, 1)
+        block, place = divmod(number, n)
+        order = np.random.default_rng([*self._key(block, name), n]).permutation(n)
+        return float((order[place] + rng.random()) / n)
+
+    def _is_turn_of_prior(self, turn: int) -> bool:
+        return self._prior is not None and 0 <= turn < self._n_startup_trials and turn % 2 == 0
+
+    # ---- what it says of its trials
+
+    def _label(self, study: Study, trial: FrozenTrial, source: Source, why: str) -> None:
+        """Say who proposed a trial and why, unless this is the base of a sampler that says so."""
+        if study.sampler is self:
+            write_label(study, trial, source, why)
+
+    def _startup_label(self, number: int) -> tuple[Source, str]:
+        n_known, turn = len(self._known_good), number - len(self._known_good)
+        if turn < 0:
+            return "prior", f"Known good configuration {number + 1} of {n_known}, from the user."
+        if self._is_turn_of_prior(turn):
+            near = "" if turn == 0 else "near "
+            return "prior", f"Start-up: {near}the usual values, where parameters have any."
+        other = self._independent_sampler
+        drawn = "from a Latin hypercube" if other is None else f"by {other}"
+        return "base", f"Start-up: drawn {drawn}, as too little is known yet."
 
     # ---- the method
 
-    def _propose(self, history: History, space: SearchSpace, trial: FrozenTrial) -> dict[str, Any]:
+    def _propose(
+        self, history: History, space: SearchSpace, trial: FrozenTrial
+    ) -> tuple[dict[str, Any], str]:
+        """Return a joint configuration, and in one sentence what is expected of it."""
         rng = self._rng(trial)
         encoding = _Encoding(space)
         observed, y, awaited = self._targets(history, rng)
         if len(y) == 0:
-            return {}
+            return {}, "No trial has a value to learn from."
         rows = select_rows(y, _MAX_ROWS, rng)
         observed, y = [observed[i] for i in rows], y[rows]
         coordinates = encoding.coordinates([o.params for o in observed])
         pending = encoding.coordinates([_announced(o, history) for o in awaited])
+        known = np.vstack([coordinates, pending])
 
         activity = Activity(coordinates, encoding.domain.n_choices)
         violation = np.array([o.violation for o in observed])
         parents = self._parents(coordinates, y, violation)
-        candidates = self._candidates(encoding, parents, rng)
         fixed = encoding.coordinates([_fixed_params(trial, space)])[0]
-        candidates = np.where(np.isnan(fixed), candidates, fixed)
-        whole, candidates = candidates, activity.apply(candidates)
-        new = ~_repeated(candidates, np.vstack([coordinates, pending]))
-        if new.any():
-            whole, candidates = whole[new], candidates[new]
-
-        X, features = encoding.features(coordinates), encoding.features(candidates)
-        model = self._model(rng).fit(X, y, encoding.features(pending))
+        X = encoding.features(coordinates)
+        model = self._fitted(X, y, encoding.features(pending), rng)
+        feasibility = self._feasibility(history, observed, encoding, rng)
         # Only what is allowed can be improved on, if anything is.
-        allowed = X[violation == violation.min()]
-        probability = self._feasibility(history, observed, encoding, rng).probability(features)
-        utility = self._utility(model, features, allowed, probability, rng)
-        safe = probability >= min(_MIN_PROBABILITY, float(probability.max()))
-        chosen = int(np.where(safe, utility, -np.inf).argmax())
+        incumbents = X[violation == violation.min()]
+        acquisition = self._acquisition
+        if acquisition == "mixed":
+            acquisition = "ts" if rng.random() < _TS_SHARE else "ei"
+
+        def judged(drawn: np.ndarray, known: np.ndarray) -> _Judged:
+            whole = np.where(np.isnan(fixed), drawn, fixed)
+            candidates = activity.apply(whole)
+            new = ~_repeated(candidates, known)
+            features = encoding.features(candidates[new])
+            probability = feasibility.probability(features)
+            utility = _utility(acquisition, model, features, incumbents, probability, rng)
+            return _Judged(whole[new], features, utility, probability)
+
+        drawn = self._candidates(encoding, parents, rng)
+        pool = judged(drawn, known)
+        if len(pool) == 0:
+            pool = judged(drawn, known[:0])
+        risk = self._accepted_risk(history)
+        if self._surrogate == "ensemble" and acquisition != "ts":
+            for steps in _REFINING_STEPS:
+                best = pool.whole[pool.order(risk)[:_N_REFINED]]
+                n_around = self._n_candidates // 4
+                around = encoding.domain.around(best, n_around, rng, steps=steps)
+                pool = pool.joined(judged(around, known))
+        chosen = pool.order(risk)[0]
+        expected = model.predict(pool.features[[chosen]], _TS_LEVELS)[0]
+        why = expectation(history, _TS_LEVELS, expected, of_violation=bool(violation.min() > 0))
         # Values of parameters expected to be inactive are kept, in case they are asked for.
-        return encoding.configuration(whole[chosen])
+        return encoding.configuration(pool.whole[chosen]), why
 
     def _targets(
         self, history: History, rng: np.random.Generator
@@ -309,32 +384,22 @@ class CQRSampler(BaseSampler):
             ]
         )
 
-    def _model(self, rng: np.random.Generator) -> QuantileEnsemble | ConformalQuantileTrees:
+    def _fitted(
+        self, X: np.ndarray, y: np.ndarray, pending: np.ndarray, rng: np.random.Generator
+    ) -> QuantileEnsemble | ConformalQuantileTrees:
         seed = int(rng.integers(2**31))
         if self._surrogate == "gbt":
-            return ConformalQuantileTrees(seed=seed)
-        return QuantileEnsemble(seed=seed)
+            return ConformalQuantileTrees(seed=seed).fit(X, y, pending)
+        # Where both members are wrong about the same basin, another mixture of them leaves it.
+        weight = float(rng.random()) if rng.random() < _RANDOM_WEIGHT_SHARE else None
+        return QuantileEnsemble(seed=seed, weight=weight).fit(X, y, pending)
 
-    def _utility(
-        self,
-        model: QuantileEnsemble | ConformalQuantileTrees,
-        features: np.ndarray,
-        allowed: np.ndarray,
-        probability: np.ndarray,
-        rng: np.random.Generator,
-    ) -> np.ndarray:
-        acquisition = self._acquisition
-        if acquisition == "mixed":
-            acquisition = "ts" if rng.random() < _TS_SHARE else "ei"
-        if acquisition == "ts":
-            return thompson_sampling(model.predict_scaled(features, _TS_LEVELS), rng)
-        if acquisition == "lcb":
-            return lower_confidence_bound(model.predict_scaled(features, _LCB_LEVELS))
-        # Under noise the lowest observed value was lucky; the lowest predicted one is not.
-        incumbent = float(model.predict_scaled(allowed, _EI_LEVELS)[:, 1].min())
-        quantiles = model.predict_scaled(features, _EI_LEVELS, noise=False)
-        improvement = log_expected_improvement(quantiles, _EI_LEVELS, incumbent)
-        return np.asarray(improvement + np.log(probability))
+    def _accepted_risk(self, history: History) -> float:
+        if not history.failed:
+            return _CONSTRAINT_RISK
+        failed = {o.number: True for o in history.failed}
+        failed |= {o.number: False for o in (*history.complete, *history.pruned)}
+        return accepted_risk(failed[n] for n in sorted(failed)[self._n_startup_trials :])
 
     def _feasibility(
         self,
@@ -358,9 +423,55 @@ class CQRSampler(BaseSampler):
         return History.from_study(study, trial, self._search_space)
 
     def _rng(self, trial: FrozenTrial, name: str = "") -> np.random.Generator:
+        return np.random.default_rng(self._key(trial.number, name))
+
+    def _key(self, number: int, name: str) -> list[int]:
         if self._entropy is None:
             self._entropy = int(np.random.SeedSequence().generate_state(1)[0])
-        return np.random.default_rng([self._entropy, trial.number, zlib.crc32(name.encode())])
+        return [self._entropy, number, zlib.crc32(name.encode())]
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """Candidates, shape (m, parameters) and (m, features), and what is thought of them, (m,)."""
+
+    whole: np.ndarray
+    features: np.ndarray
+    utility: np.ndarray
+    probability: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.whole)
+
+    def joined(self, other: _Judged) -> _Judged:
+        """Return both together."""
+        own, others = vars(self).values(), vars(other).values()
+        return _Judged(*(np.concatenate(both) for both in zip(own, others, strict=True)))
+
+    def order(self, risk: float) -> np.ndarray:
+        """Return the best first; those with a higher risk to fail last, if not all have it."""
+        safe = self.probability >= min(1 - risk, float(self.probability.max()))
+        return np.argsort(np.where(safe, -self.utility, np.inf), kind="stable")
+
+
+def _utility(
+    acquisition: Acquisition,
+    model: QuantileEnsemble | ConformalQuantileTrees,
+    features: np.ndarray,
+    incumbents: np.ndarray,
+    probability: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Return what each of the candidates (m, features) promises, shape (m,)."""
+    if acquisition == "ts":
+        return thompson_sampling(model.predict_scaled(features, _TS_LEVELS), rng)
+    if acquisition == "lcb":
+        return lower_confidence_bound(model.predict_scaled(features, _LCB_LEVELS))
+    # Under noise the lowest observed value was lucky; the lowest predicted one is not.
+    incumbent = float(model.predict_scaled(incumbents, _EI_LEVELS)[:, 1].min())
+    quantiles = model.predict_scaled(features, _EI_LEVELS, noise=False)
+    improvement = log_expected_improvement(quantiles, _EI_LEVELS, incumbent)
+    return np.asarray(improvement + np.log(probability))
 
 
 class _Encoding:

@@ -209,6 +209,25 @@ def test_pruned_trials_of_all_brackets_are_read(multi_fidelity: Any):
     assert multi_fidelity == "ignore" or np.median(late) < 0.5 * np.median(early)
 
 
+# ---- the start
+
+
+def test_start_up_trials_form_a_latin_hypercube():
+    study = optimised(CQRSampler(seed=0, n_startup_trials=6), tree, 6)
+    rates = [np.log10(t.params["rate"]) for t in study.trials]
+    assert sorted(np.floor((np.array(rates) + 4) / 4 * 6)) == [0, 1, 2, 3, 4, 5]
+    models = [t.params["model"] for t in study.trials]
+    assert {models.count(m) for m in ("trees", "linear", None)} == {2}
+
+
+def test_running_trials_count_as_started():
+    study = optimised(CQRSampler(seed=0), bowl, 4)
+    for _ in range(6):
+        study.ask().suggest_float("x", 0, 1)
+    proposed = [PROPOSAL_KEY in t.system_attrs for t in study.trials[4:]]
+    assert proposed == [False] * 4 + [True] * 2
+
+
 # ---- many workers
 
 
@@ -319,9 +338,9 @@ def test_the_independent_sampler_samples_what_is_not_known_yet():
         def sample_independent(self, *args: Any) -> Any:
             return 0.0
 
-    study = optimised(CQRSampler(independent_sampler=Corner(), n_startup_trials=2), bowl, 4)
+    study = optimised(CQRSampler(independent_sampler=Corner(), n_startup_trials=2), bowl, 6)
     assert [t.params["x"] for t in study.trials[:2]] == [0.0, 0.0]
-    assert study.trials[3].params["x"] != 0.0
+    assert {t.params["x"] for t in study.trials[2:]} != {0.0}
 
 
 def test_choices_that_are_numbers_have_an_order():

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 
-_SMALLEST_STEP, _LARGEST_STEP = 0.01, 0.3
+_STEPS = (0.01, 0.3)
 _DIMENSIONS_CHANGED = (1, 2, 4)
 
 
@@ -30,7 +30,14 @@ class Domain:
 
     def uniform(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """Return n independent uniform configurations, shape (n, parameters)."""
-        unit = rng.random((n, len(self.n_choices)))
+        return self.at(rng.random((n, len(self.n_choices))))
+
+    def at(self, unit: np.ndarray) -> np.ndarray:
+        """Return the legal configurations at points of the unit cube, shape (n, parameters).
+
+        Equal volumes go to all choices of a parameter, and to all points of an even grid.
+        """
+        unit = unit.copy()
         categorical = self.n_choices > 0
         unit[:, categorical] = np.floor(unit[:, categorical] * self.n_choices[categorical])
         for column, grid in enumerate(self.grids):
@@ -38,18 +45,26 @@ class Domain:
                 unit[:, column] = grid[_nearest(grid, unit[:, column])]
         return unit
 
-    def around(self, parents: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
+    def around(
+        self,
+        parents: np.ndarray,
+        n: int,
+        rng: np.random.Generator,
+        *,
+        steps: tuple[float, float] = _STEPS,
+    ) -> np.ndarray:
         """Return n perturbed copies of known configurations, shape (n, parameters).
 
         A copy differs from its parent in 1, 2, 4 or all parameters. Numbers take a normal step
-        whose size is log-uniform between 0.01 and 0.3, but at least to the next grid point;
-        choices are drawn anew. Better parents have more copies: the weight is 1 / (rank + 1).
+        of log-uniform deviation, but at least to the next grid point; choices are drawn anew.
+        Better parents have more copies: the weight is 1 / (rank + 1).
 
         Args:
             parents: Coordinates of known configurations, best first, shape (k, parameters),
                 k >= 1. What is NaN in a parent is drawn uniformly in its copies.
             n: Number of copies.
             rng: Source of randomness.
+            steps: The smallest and the largest deviation of a step.
         """
         n_parameters = len(self.n_choices)
         weights = 1.0 / np.arange(1, len(parents) + 1)
@@ -58,16 +73,17 @@ class Domain:
         copies = np.where(np.isnan(chosen), fresh, chosen)
         n_changed = rng.choice(np.array([*_DIMENSIONS_CHANGED, n_parameters]), size=n)
         changed = rng.random((n, n_parameters)).argsort(axis=1) < n_changed[:, None]
-        log_step = rng.uniform(np.log(_SMALLEST_STEP), np.log(_LARGEST_STEP), size=n)
-        steps = np.exp(log_step)[:, None] * rng.standard_normal((n, n_parameters))
+        smallest, largest = np.log(steps)
+        deviations = np.exp(rng.uniform(smallest, largest, size=n))
+        moves = deviations[:, None] * rng.standard_normal((n, n_parameters))
         for column, (n_choices, grid) in enumerate(zip(self.n_choices, self.grids, strict=True)):
             old = copies[:, column]
             if n_choices:
                 new = fresh[:, column]
             else:
-                new = np.clip(old + steps[:, column], 0.0, 1.0)
+                new = np.clip(old + moves[:, column], 0.0, 1.0)
                 if grid is not None:
-                    new = _moved_on_grid(grid, old, new, steps[:, column])
+                    new = _moved_on_grid(grid, old, new, moves[:, column])
             copies[:, column] = np.where(changed[:, column], new, old)
         return copies
 

@@ -7,6 +7,8 @@ Papadopoulos et al. 2011 (scores normalised by nearest neighbours).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from optuna_llm.errors import ConfigurationError
@@ -47,9 +49,23 @@ def score_quantiles(scores: np.ndarray, levels: np.ndarray) -> np.ndarray:
     return np.asarray(np.quantile(scores, levels, method="weibull"))
 
 
-def smallest_calibration_set(coverage: float) -> int:
-    """Return how many scores it takes before an interval of this coverage is finite."""
-    return int(np.ceil(round(coverage / (1 - coverage), 9)))
+def smallest_calibration_set(*coverages: float) -> int:
+    """Return how many scores it takes before intervals of these coverages are finite."""
+    widest = max(coverages)
+    return int(np.ceil(round(widest / (1 - widest), 9)))
+
+
+def exact_calibration_set(coverages: Sequence[float], at_least: int) -> int:
+    """Return the number of scores, up to twice as many, that suits all coverages best.
+
+    With n scores exactly the coverages k / (n + 1) are promised; others are interpolated between
+    order statistics, which misses by some points where n is small. Of equally good numbers the
+    smallest is returned.
+    """
+    sizes = np.arange(at_least, 2 * at_least + 1)
+    places = np.outer(sizes + 1, coverages)
+    gaps = np.abs(places - places.round()).max(axis=1) / (sizes + 1)
+    return int(sizes[gaps.round(6).argmin()])
 
 
 def interval_offset(lower: np.ndarray, upper: np.ndarray, y: np.ndarray, coverage: float) -> float:

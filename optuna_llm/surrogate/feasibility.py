@@ -2,11 +2,15 @@
 
 Three views of the same labels are mixed: a Gaussian process with one length scale per feature
 (failures are local and depend on few parameters), a ridge logistic regression (memory grows
-monotonously with sizes) and boosted trees (hard limits on one parameter). Each is weighted by
-the likelihood that it gives to labels it has not seen.
+monotonously with sizes) and boosted trees (hard limits on one parameter). The view that fits the
+trials best is often not the one that is right about the next, which is to be unlike them; so all
+count alike. How sure of success a candidate must be follows from how often that was enough
+(adaptive conformal inference, Gibbs and Candes 2021).
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -17,6 +21,27 @@ from optuna_llm.surrogate.trees import BaggedTrees
 
 
 _MIN_ROWS_FOR_TREES = 16
+_WANTED_RISK = 0.01
+_FIRST_RISK = 0.03
+_RISK_STEP = 0.05
+_RISK_BOUNDS = (0.002, 0.5)
+
+
+def accepted_risk(failed: Iterable[bool]) -> float:
+    """Return the predicted probability to fail up to which the next candidate is acceptable.
+
+    The point with the most to gain sits where a model of failures is too optimistic. So the
+    accepted risk starts at 0.03, is lowered by each failure and slowly raised by successes, such
+    that in the long run 1 % fail (Gibbs and Candes 2021, equation 2), as far as any candidate is
+    that safe.
+
+    Args:
+        failed: Outcomes of the model's own proposals, oldest first.
+    """
+    risk = _FIRST_RISK
+    for outcome in failed:
+        risk = float(np.clip(risk + _RISK_STEP * (_WANTED_RISK - outcome), *_RISK_BOUNDS))
+    return risk
 
 
 class Feasibility:
@@ -31,7 +56,7 @@ class Feasibility:
     def __init__(self, *, seed: int | None = None, max_rows: int = 150) -> None:
         self._seed = seed
         self._max_rows = max_rows
-        self._members: list[tuple[float, _Member]] = []
+        self._members: list[_Member] = []
 
     def fit(self, X: np.ndarray, failed: np.ndarray) -> Feasibility:
         """Fit on evaluations.
@@ -63,11 +88,7 @@ class Feasibility:
         members: list[_Member] = [_Process(points, failed), _Logistic(points, failed)]
         if len(rows) >= _MIN_ROWS_FOR_TREES:
             members.append(_Trees(table, failed, rng))
-        fits = np.array(
-            [np.sum(np.log(np.where(failed, 1 - m.unseen, m.unseen))) for m in members]
-        )
-        weights = np.exp(fits - fits.max())
-        self._members = list(zip(weights / weights.sum(), members, strict=True))
+        self._members = members
         return self
 
     def probability(self, X: np.ndarray) -> np.ndarray:
@@ -78,12 +99,8 @@ class Feasibility:
         if not self._members:
             return np.ones(len(X))
         points, table = self._features.for_distances(X), self._features.for_trees(X)
-        return np.asarray(
-            sum(
-                weight * member.probability(table if isinstance(member, _Trees) else points)
-                for weight, member in self._members
-            )
-        )
+        views = [m.probability(table if isinstance(m, _Trees) else points) for m in self._members]
+        return np.asarray(np.mean(views, axis=0))
 
 
 def _balanced_rows(failed: np.ndarray, limit: int, rng: np.random.Generator) -> np.ndarray:
@@ -112,7 +129,6 @@ class _Process:
         self._centre = float((labels.sum() + 2) / (len(labels) + 2))
         self._n = len(labels)
         self._process = GaussianProcess().fit(points, labels - self._centre)
-        self.unseen = self._squash(*self._process.leave_one_out())
 
     def probability(self, X: np.ndarray) -> np.ndarray:
         return self._squash(*self._process.predict(X))
@@ -124,7 +140,7 @@ class _Process:
 
 
 class _Logistic:
-    """Ridge logistic regression by Newton's method, left-one-out by its linear approximation."""
+    """Ridge logistic regression by Newton's method."""
 
     def __init__(self, points: np.ndarray, failed: np.ndarray, ridge: float = 0.1) -> None:
         from scipy.special import expit
@@ -141,12 +157,7 @@ class _Logistic:
             self._w -= step * min(1.0, 4.0 / (np.abs(step).max() + 1e-12))
             if np.abs(step).max() < 1e-6:
                 break
-        p = expit(X @ self._w)
-        curvature = np.maximum(p * (1 - p), 1e-9)
-        leverage = curvature * np.einsum("ij,ji->i", X, np.linalg.solve(hessian, X.T))
-        shift = leverage / np.maximum(1 - leverage, 1e-3) * (p - target) / curvature
         self._n = len(target)
-        self.unseen = _clip(expit(X @ self._w + shift), self._n)
 
     @staticmethod
     def _design(points: np.ndarray) -> np.ndarray:
@@ -164,7 +175,6 @@ class _Trees:
     def __init__(self, table: np.ndarray, failed: np.ndarray, rng: np.random.Generator) -> None:
         self._n = len(failed)
         self._trees = BaggedTrees(rng).fit(table, (~failed).astype(float))
-        self.unseen = _clip(self._trees.out_of_fold, self._n)
 
     def probability(self, X: np.ndarray) -> np.ndarray:
         return _clip(self._trees.predict(X), self._n)

@@ -33,22 +33,25 @@ class GaussianProcess:
     def __init__(self, *, max_iterations: int = 30) -> None:
         self._max_iterations = max_iterations
 
-    def fit(self, X: np.ndarray, z: np.ndarray) -> GaussianProcess:
+    def fit(
+        self, X: np.ndarray, z: np.ndarray, *, start: GaussianProcess | None = None
+    ) -> GaussianProcess:
         """Fit hyperparameters and condition on the data.
 
         Args:
             X: Features, shape (n, f), n >= 1, near the unit cube.
             z: Targets, shape (n,), of about zero mean and unit variance.
+            start: A process fitted on nearly the same data, to start the optimiser from.
 
         Returns:
             Itself.
         """
         self._X, self._z = X, z
-        self._optimise()
+        self._optimise(start)
         self._condition()
         return self
 
-    def _optimise(self) -> None:
+    def _optimise(self, other: GaussianProcess | None) -> None:
         from scipy.optimize import minimize
 
         n, n_features = self._X.shape
@@ -59,6 +62,8 @@ class GaussianProcess:
         start = self._prior_mean.copy()
         # The mode of a log-normal prior in its own units: lets relevant features be relevant.
         start[:-1] = np.minimum(start[:-1] - 1.0, math.log(2.0))
+        if other is not None:
+            start = other._theta
         if n < 3 or np.ptp(self._z) == 0:
             self._set(start)
             return
@@ -76,6 +81,7 @@ class GaussianProcess:
         self._set(result.x)
 
     def _set(self, theta: np.ndarray) -> None:
+        self._theta = theta
         self._inverse_lengths = np.exp(-theta[:-1])
         self._noise = math.exp(theta[-1])
 

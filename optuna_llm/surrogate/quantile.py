@@ -59,29 +59,13 @@ def select_rows(
 
 
 class FilledFeatures:
-    """Features without NaN: for trees, -1 marks what is missing; for distances, flags do.
+    """Features without NaN: for trees, -1 marks what is missing; for distances, flags do."""
 
-    Attributes:
-        groups: For each column of :meth:`for_distances` the parameter that it belongs to; a flag
-            is one of its own.
-    """
-
-    def fit(self, X: np.ndarray, groups: np.ndarray | None = None) -> FilledFeatures:
-        """Learn from X (n, f) which columns can be missing, grouping those that go together.
-
-        Args:
-            X: Features, shape (n, f).
-            groups: For each column the number of its parameter, shape (f,), where some have
-                several columns (one-hot).
-        """
+    def fit(self, X: np.ndarray) -> FilledFeatures:
+        """Learn from X (n, f) which columns can be missing, grouping those that go together."""
         missing = np.isnan(X)
         _, first = np.unique(missing, axis=1, return_index=True)
         self._flags = [c for c in sorted(first) if missing[:, c].any()]
-        groups = np.arange(X.shape[1]) if groups is None else np.asarray(groups)
-        n_groups = len(np.unique(groups))
-        # Two columns change when a choice changes: together they count like one number.
-        self._scale = np.where(np.bincount(groups, minlength=1)[groups] > 1, math.sqrt(0.5), 1.0)
-        self.groups = np.concatenate([groups, n_groups + np.arange(len(self._flags))])
         return self
 
     def for_trees(self, X: np.ndarray) -> np.ndarray:
@@ -91,8 +75,7 @@ class FilledFeatures:
     def for_distances(self, X: np.ndarray) -> np.ndarray:
         """Return (m, f + flags): NaN becomes the centre, a 0/1 flag says which group lacks."""
         missing = np.isnan(X)
-        filled = np.where(missing, 0.5, X) * self._scale
-        return np.hstack([filled, missing[:, self._flags].astype(float)])
+        return np.hstack([np.where(missing, 0.5, X), missing[:, self._flags].astype(float)])
 
 
 class QuantileEnsemble:
@@ -114,6 +97,8 @@ class QuantileEnsemble:
             are drawn.
         max_rows_gaussian_process: The same for the Gaussian process, whose cost is cubic; here
             the best are half.
+        weight: Weight of the Gaussian process in [0, 1], that of the trees being the rest. By
+            default it follows from the errors.
     """
 
     def __init__(
@@ -123,22 +108,22 @@ class QuantileEnsemble:
         target_scale: TargetScale = "saturating",
         max_rows: int = 500,
         max_rows_gaussian_process: int = 150,
+        weight: float | None = None,
     ) -> None:
         if target_scale not in get_args(TargetScale):
             raise ConfigurationError(
                 f"target_scale={target_scale!r} must be one of {list(get_args(TargetScale))}."
             )
+        if weight is not None and not 0 <= weight <= 1:
+            raise ConfigurationError(f"weight={weight} must lie between 0 and 1, or be None.")
         self._seed = seed
         self._target_scale = target_scale
         self._max_rows = max_rows
         self._max_rows_gaussian_process = max_rows_gaussian_process
+        self._given_weight = weight
 
     def fit(
-        self,
-        X: np.ndarray,
-        y: np.ndarray,
-        pending: np.ndarray | None = None,
-        groups: np.ndarray | None = None,
+        self, X: np.ndarray, y: np.ndarray, pending: np.ndarray | None = None
     ) -> QuantileEnsemble:
         """Fit and calibrate.
 
@@ -148,9 +133,6 @@ class QuantileEnsemble:
             y: Objective values, shape (n,), lower is better; infinite ones are allowed.
             pending: Features (p, f) of evaluations under way. They are taken for observed at
                 their prediction: no value changes, but quantiles are narrow around them.
-            groups: For each column of X the number of its parameter, shape (f,): 0, 1, ... in
-                this order. The one-hot columns of a parameter are one dimension to the Gaussian
-                process. By default each column is.
 
         Returns:
             Itself.
@@ -164,21 +146,21 @@ class QuantileEnsemble:
         X, y = X[rows], y[rows]
         self._transform = TargetTransform(self._target_scale)
         z = self._transform.fit_transform(y)
-        self._features = FilledFeatures().fit(X, groups)
-        points, groups = self._features.for_distances(X), self._features.groups
+        self._features = FilledFeatures().fit(X)
+        points = self._features.for_distances(X)
         self._pending = None
         if pending is not None and len(pending):
             self._pending = self._features.for_distances(np.asarray(pending, dtype=float))
         self._neighbours = NeighbourWidth(points)
 
         chosen = select_rows(y, self._max_rows_gaussian_process, rng, best_share=0.5)
-        self._process = GaussianProcess().fit(points[chosen], z[chosen], groups=groups)
+        self._process = GaussianProcess().fit(points[chosen], z[chosen])
         process_mean, process_sd = self._process.predict(points)
         if _MIN_ROWS_FOR_FOLDS <= len(y) < _ENOUGH_FOR_LENGTH_SCALES:
             folds = fold_numbers(len(y), _N_FOLDS, rng)
             for held_out in (folds == fold for fold in range(_N_FOLDS)):
                 process = GaussianProcess(max_iterations=_FOLD_ITERATIONS).fit(
-                    points[~held_out], z[~held_out], groups=groups, start=self._process
+                    points[~held_out], z[~held_out], start=self._process
                 )
                 process_mean[held_out], process_sd[held_out] = process.predict(points[held_out])
         else:
@@ -193,7 +175,8 @@ class QuantileEnsemble:
             self._trees_sd = float(np.sqrt(np.mean((z - out_of_fold) ** 2)))
             errors = np.array([np.abs(z - process_mean).mean(), np.abs(z - out_of_fold).mean()])
             shares = np.maximum(errors, 1e-9) ** -4.0
-            self._weight = float(shares[0] / shares.sum())
+            by_errors = float(shares[0] / shares.sum())
+            self._weight = by_errors if self._given_weight is None else self._given_weight
             gap = process_mean - out_of_fold
             mean = out_of_fold + self._weight * gap
         width = self._width(process_sd, gap, self._neighbours.own())

@@ -25,6 +25,21 @@ def test_uniform_candidates_cover_everything_legal():
     assert candidates[:, 0].mean() == pytest.approx(0.5, abs=0.03)
 
 
+def test_equal_volumes_of_the_unit_cube_belong_to_all_choices():
+    line = np.repeat((np.arange(15)[:, None] + 0.5) / 15, 3, axis=1)
+    choice, gridded = DOMAIN.at(line).T[1:]
+    np.testing.assert_array_equal(np.unique(choice, return_counts=True)[1], [5, 5, 5])
+    np.testing.assert_array_equal(np.unique(gridded, return_counts=True)[1], [3] * 5)
+    np.testing.assert_array_equal(line[:, 1], (np.arange(15) + 0.5) / 15)
+
+
+def test_small_steps_stay_near():
+    parents = np.array([[0.5, 1, 0.5]])
+    copies = DOMAIN.around(parents, 500, np.random.default_rng(0), steps=(0.001, 0.01))
+    assert np.abs(copies[:, 0] - 0.5).max() < 0.05
+    assert set(copies[:, 2]) == {0.3, 0.5, 0.7}
+
+
 def test_copies_stay_legal_and_near_the_best_parents():
     parents = np.array([[0.2, 1, 0.3], [0.8, 2, 0.7]])
     copies = DOMAIN.around(parents, 3000, np.random.default_rng(0))

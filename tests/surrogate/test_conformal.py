@@ -10,6 +10,7 @@ from optuna_llm.surrogate import ConformalQuantileTrees
 from optuna_llm.surrogate import QuantileEnsemble
 from optuna_llm.surrogate.conformal import NeighbourWidth
 from optuna_llm.surrogate.conformal import check_levels
+from optuna_llm.surrogate.conformal import exact_calibration_set
 from optuna_llm.surrogate.conformal import interval_offset
 from optuna_llm.surrogate.conformal import score_quantiles
 from optuna_llm.surrogate.conformal import shrunk_score_quantiles
@@ -49,6 +50,16 @@ def test_interval_offset_covers_as_promised_whatever_the_intervals():
         offset = interval_offset(lower[1:], upper[1:], y[1:], 0.8)
         covered.append(lower[0] - offset <= y[0] <= upper[0] + offset)
     assert np.mean(covered) == pytest.approx(0.8, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("coverages", "at_least", "n"),
+    [([0.8, 0.6], 5, 9), ([2 / 3, 1 / 3], 5, 5), ([0.8], 4, 4), ([0.5], 30, 31)],
+)
+def test_levels_are_order_statistics_of_the_calibration_set(
+    coverages: list[float], at_least: int, n: int
+):
+    assert exact_calibration_set(coverages, at_least) == n
 
 
 def test_too_wide_intervals_are_narrowed():

@@ -5,6 +5,7 @@ import pytest
 
 from optuna_llm.errors import ConfigurationError
 from optuna_llm.surrogate import Feasibility
+from optuna_llm.surrogate.feasibility import accepted_risk
 
 
 def test_without_failures_everything_is_feasible():
@@ -60,6 +61,21 @@ def test_more_of_what_failed_is_not_safer():
     assert probability[0] > 0.9
     assert probability[-1] < 0.1
     assert np.diff(probability).max() < 0.1
+
+
+def test_each_failure_lowers_the_accepted_risk_and_successes_raise_it():
+    assert accepted_risk([True]) < accepted_risk([]) < accepted_risk([False] * 10)
+    assert 0 < accepted_risk([True] * 50) < accepted_risk([True] * 50 + [False] * 50)
+    assert accepted_risk([False] * 1000) < 1
+
+
+def test_an_overconfident_model_is_held_to_the_wanted_share_of_failures():
+    rng = np.random.default_rng(0)
+    failed: list[bool] = []
+    for _ in range(1000):
+        # Of what it says to fail with probability p, in truth 3 p fail.
+        failed.append(bool(rng.random() < 3 * accepted_risk(failed)))
+    assert np.mean(failed[100:]) < 0.06
 
 
 def test_missing_features_and_many_rows_are_fine():

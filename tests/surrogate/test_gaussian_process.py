@@ -60,6 +60,16 @@ def test_a_pending_point_lowers_the_deviation_around_it_only():
     assert pending_sd < 0.5 * sd
 
 
+def test_a_fit_can_start_from_another():
+    X, z = data(30, 0.1)
+    process = GaussianProcess().fit(X, z)
+    near = GaussianProcess(max_iterations=3).fit(X[1:], z[1:], start=process)
+    fresh = GaussianProcess(max_iterations=3).fit(X[1:], z[1:])
+    whole = GaussianProcess().fit(X[1:], z[1:])
+    gaps = [np.abs(np.log(p._inverse_lengths / whole._inverse_lengths)) for p in (near, fresh)]
+    assert gaps[0].max() < gaps[1].max()
+
+
 @pytest.mark.parametrize("n", [1, 2, 5])
 def test_few_or_equal_rows_are_no_trouble(n: int):
     process = GaussianProcess().fit(np.full((n, 2), 0.5), np.zeros(n))

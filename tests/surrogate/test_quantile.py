@@ -132,6 +132,15 @@ def test_scaled_quantiles_keep_the_order_where_values_agree():
     assert len(np.unique(scaled)) > 250
 
 
+def test_the_weight_can_be_given():
+    (X, y), (X_new, _) = bowl(40), bowl(50, seed=1)
+    smooth, mixed, trees = (
+        QuantileEnsemble(seed=0, weight=w).fit(X, y).mean(X_new) for w in (1.0, 0.5, 0.0)
+    )
+    assert len(np.unique(trees)) < len(np.unique(smooth)) == 50
+    assert ((mixed - smooth) * (mixed - trees) <= 1e-12).mean() > 0.95
+
+
 def test_the_best_rows_are_always_kept():
     y = np.random.default_rng(0).permutation(10_000).astype(float)
     rows = select_rows(y, 100, np.random.default_rng(0))
@@ -176,5 +185,7 @@ def test_bad_data_is_named(surrogate: type, X: np.ndarray, y: np.ndarray, messag
 def test_bad_options_are_named():
     with pytest.raises(ConfigurationError, match="target_scale='log'"):
         QuantileEnsemble(target_scale="log")  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="weight=2"):
+        QuantileEnsemble(weight=2)
     with pytest.raises(ConfigurationError, match="calibration_share"):
         ConformalQuantileTrees(calibration_share=1.0)
