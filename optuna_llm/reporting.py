@@ -29,6 +29,7 @@ from optuna_llm.summary import LABELS
 from optuna_llm.summary import ModelUse
 from optuna_llm.summary import objective_labels
 from optuna_llm.summary import proposer
+from optuna_llm.summary import rationale
 from optuna_llm.summary import show_value
 from optuna_llm.summary import summarize_model_use
 from optuna_llm.summary import summarize_sources
@@ -42,7 +43,10 @@ if TYPE_CHECKING:
 MAX_TABLE_TRIALS = 200
 _CAPTIONS = {
     "History": "Hover over a trial, or tap it, to see its configuration.",
-    "Parameters": "The objective over each parameter.",
+    "Parameters": "The objective over each parameter; the band holds 80 % of what a surrogate"
+    " expects of a trial with that value, all else as in the trials.",
+    "Calibration": "Each trial as a surrogate has expected it from the trials before it, and how"
+    " often such intervals were right.",
     "Sources": "What each proposer brought.",
     "Spending": "What the language model has used so far; a cross is a request that failed.",
 }
@@ -124,7 +128,8 @@ def _page(study: Study, history: History, baselines: Mapping[str, float]) -> str
     usage = summarize_model_use(history)
     figures = {
         "History": _with_baselines(visualization.plot_history(study), baselines),
-        "Parameters": visualization.plot_parameters(study),
+        "Parameters": visualization.plot_partial_dependence(study),
+        "Calibration": visualization.plot_calibration(study),
         "Sources": visualization.plot_sources(study),
     }
     if usage.requests:
@@ -180,8 +185,8 @@ def _summary(history: History, baselines: Mapping[str, float]) -> str:
     ]
     if best.violation > 0:
         parts.append("<p>No trial satisfied the constraints; this one is the nearest.</p>")
-    if best.record is not None and best.record.rationale:
-        parts.append(f"<blockquote>{_text(best.record.rationale)}</blockquote>")
+    if why := rationale(best):
+        parts.append(f"<blockquote>{_text(why)}</blockquote>")
     if baselines:
         rows = [
             [_cell(name), _cell(f"{other:.5g}", other), _cell(_difference(history, other))]
@@ -214,6 +219,7 @@ def _difference(history: History, other: float) -> str:
 
 
 def _source_table(history: History) -> str:
+    several = history.is_multi_objective
     rows = [
         [
             _cell(LABELS[s.proposer]),
@@ -221,13 +227,18 @@ def _source_table(history: History) -> str:
             _cell(s.improvements, s.improvements),
             _cell(*_optional(s.failure_share, "{:.0%}")),
             _cell(*_optional(s.median_rank, "{:g}")),
-            *([] if history.is_multi_objective else [_cell(*_optional(s.best, "{:.5g}"))]),
+            *([] if several else [_cell(*_optional(s.best, "{:.5g}"))]),
+            *([] if several else [_cell(*_optional(s.median_regret, "{:.3g}"))]),
+            _cell(f"{s.tokens:,}", s.tokens),
+            _cell(*_optional(s.cost, "{:.4g}")),
         ]
         for s in summarize_sources(history)
     ]
     heads = ["proposer", "trials", "improvements", "failed", "median rank"]
-    return _table(heads + ([] if history.is_multi_objective else ["best value"]), rows) + _note(
+    heads += ([] if several else ["best value", "median regret"]) + ["tokens", "cost"]
+    return _table(heads, rows) + _note(
         "An improvement is a trial that beats everything before it; rank 1 is the best trial."
+        + ("" if several else " Regret is the distance from the best value of the study.")
     )
 
 
@@ -279,7 +290,7 @@ def _trial_table(history: History) -> str:
 
 def _reason(o: Observation) -> str:
     failure = f"Failed: {o.failure}. " if o.state == TrialState.FAIL else ""
-    return failure + ("" if o.record is None else o.record.rationale)
+    return failure + rationale(o)
 
 
 def _duration(o: Observation) -> tuple[str, float | None]:
@@ -395,7 +406,8 @@ def _figure(title: str, figure: Figure) -> str:
     figure.update_layout(
         title=None, template="none", paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)"
     )
-    figure.update_layout(margin={"t": 50, "l": 50, "r": 10, "b": 45}, autosize=True)
+    top = 15 if figure.layout.showlegend is False else 50
+    figure.update_layout(margin={"t": top, "l": 50, "r": 10, "b": 45}, autosize=True)
     data = (figure.to_json() or "{}").replace("<", "\\u003c")
     return (
         f'<div class="figure" role="img" aria-label="{_text(title)}"></div>'

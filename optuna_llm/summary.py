@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from collections.abc import Sequence
 from dataclasses import dataclass
+import math
 import statistics
 from typing import Any
 from typing import Literal
@@ -15,6 +16,9 @@ from optuna.trial import TrialState
 
 from optuna_llm.history import History
 from optuna_llm.history import Observation
+from optuna_llm.provenance import RATIONALE_KEY
+from optuna_llm.provenance import SOURCE_KEY
+from optuna_llm.provenance import SOURCES
 from optuna_llm.provenance import Record
 from optuna_llm.provenance import Source
 from optuna_llm.provenance import shorten
@@ -46,6 +50,10 @@ class SourceSummary:
         median_rank: Median rank, 1 is best, among complete and pruned trials; None without any.
         best: Its best feasible value as the objective returned it; None without one, and in a
             study with several objectives.
+        median_regret: Median distance of its feasible values from the best one of the study; None
+            as for ``best``.
+        tokens: Prompt and completion tokens of the requests for its trials.
+        cost: Price of these tokens; None if no price is known.
     """
 
     proposer: Proposer
@@ -54,6 +62,9 @@ class SourceSummary:
     failure_share: float | None
     median_rank: float | None
     best: float | None
+    median_regret: float | None
+    tokens: int
+    cost: float | None
 
 
 @dataclass(frozen=True)
@@ -78,7 +89,13 @@ class ModelUse:
 
 def proposer(observation: Observation) -> Proposer:
     """Return who proposed a trial."""
-    return "other" if observation.record is None else observation.record.source
+    label = observation.trial.user_attrs.get(SOURCE_KEY)
+    return label if label in SOURCES else "other"
+
+
+def rationale(observation: Observation) -> str:
+    """Return why a trial was proposed, as far as its sampler has said it."""
+    return str(observation.trial.user_attrs.get(RATIONALE_KEY, ""))
 
 
 def by_proposer(observations: Iterable[Observation]) -> dict[Proposer, list[Observation]]:
@@ -118,8 +135,8 @@ def summarize_sources(history: History) -> list[SourceSummary]:
     for name, trials in by_proposer(history.observations).items():
         failures = [o.state == TrialState.FAIL for o in trials if o.state.is_finished()]
         own_ranks = [ranks[o.number] for o in trials if o.number in ranks]
-        feasible = [o for o in trials if o.values is not None and o.violation == 0]
-        best = min(feasible, key=lambda o: o.values or (), default=None)
+        values = [] if history.is_multi_objective else _feasible_values(trials)
+        use = _model_use(o.record for o in trials)
         summaries.append(
             SourceSummary(
                 name,
@@ -127,15 +144,32 @@ def summarize_sources(history: History) -> list[SourceSummary]:
                 improvements=sum(o.number in improved for o in trials),
                 failure_share=statistics.mean(failures) if failures else None,
                 median_rank=statistics.median(own_ranks) if own_ranks else None,
-                best=None if best is None or history.is_multi_objective else best.trial.value,
+                best=trials[0].signs[0] * min(values) if values else None,
+                median_regret=(
+                    statistics.median(values) - min(_feasible_values(history.complete))
+                    if values
+                    else None
+                ),
+                tokens=use.prompt_tokens + use.completion_tokens,
+                cost=use.cost,
             )
         )
     return summaries
 
 
+def _feasible_values(observations: Iterable[Observation]) -> list[float]:
+    """Return the first objective's finite values of feasible trials, lower is better."""
+    values = (o.values[0] for o in observations if o.values is not None and o.violation == 0)
+    return [v for v in values if math.isfinite(v)]
+
+
 def summarize_model_use(history: History) -> ModelUse:
     """Return what the language model has used, as the trials' records say."""
-    records = [o.record for o in history.observations if o.record is not None]
+    return _model_use(o.record for o in history.observations)
+
+
+def _model_use(given: Iterable[Record | None]) -> ModelUse:
+    records = [record for record in given if record is not None]
     costs = [r.cost for r in records if r.cost is not None]
     return ModelUse(
         models=tuple(sorted({r.model for r in records if r.model and r.requests})),
@@ -166,3 +200,12 @@ def show_value(value: Any) -> str:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return format_number(value)
     return shorten(str(value), 40)
+
+
+def columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return rows as lines for a terminal, their cells one below the other."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  " + "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]

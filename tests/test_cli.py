@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+import re
 import subprocess
 import sys
 from typing import Any
@@ -34,12 +35,27 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"optuna-llm {optuna_llm.__version__}\n"
     assert _exit_code("--help") == 0
     shown = capsys.readouterr().out
-    assert "demo" in shown
-    assert "report" in shown
+    for command in ("demo", "check", "estimate", "report"):
+        assert f"\n    {command} " in shown
+        assert _exit_code(command, "--help") == 0
+        # A sentence that says what it does comes before the options.
+        told = " ".join(capsys.readouterr().out.split())
+        assert re.search(r"\] .*?\. .*options: -h", told), command
 
 
 @pytest.mark.parametrize(
-    "argv", [(), ("fly",), ("report",), ("demo", "--trials", "0"), ("demo", "--trials", "many")]
+    "argv",
+    [
+        (),
+        ("fly",),
+        ("report",),
+        ("demo", "--trials", "0"),
+        ("demo", "--trials", "many"),
+        ("check",),
+        ("estimate", "--params", "0"),
+        ("estimate", "--sampler", "best"),
+        ("estimate", "--prices", "1"),
+    ],
 )
 def test_wrong_usage_exits_with_2(argv: tuple[str, ...]) -> None:
     assert _exit_code(*argv) == 2

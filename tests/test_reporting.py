@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from html.parser import HTMLParser
 import json
 import math
@@ -18,6 +19,7 @@ import pytest
 from optuna_llm.errors import ConfigurationError
 from optuna_llm.errors import MissingExtraError
 from optuna_llm.reporting import report
+from tests.browser import chromium
 from tests.studies import make_plain_study
 from tests.studies import make_study
 from tests.studies import make_trial
@@ -88,6 +90,9 @@ def test_the_page_tells_the_best_trial_and_who_proposed_it(tmp_path: Path) -> No
     sources = {row["proposer"]: row for row in page.table("median rank")}
     assert sources["language model"]["trials"] == "7"
     assert sources["statistical sampler"]["improvements"] == "0"
+    assert float(sources["language model"]["median regret"]) > 0
+    used = sum(r.get("cost", 0.0) for t in study.trials if (r := t.system_attrs["llm:proposal"]))
+    assert float(sources["language model"]["cost"]) == pytest.approx(used, rel=1e-3)
 
 
 def test_the_page_tells_what_the_model_used(tmp_path: Path) -> None:
@@ -98,7 +103,7 @@ def test_the_page_tells_what_the_model_used(tmp_path: Path) -> None:
     assert "small-model" in text
     plain = _page(make_plain_study(), tmp_path)
     assert "No language model was used in this study." in " ".join(plain.text)
-    assert len(plain.figures) == 3
+    assert len(plain.figures) == 4
 
 
 @pytest.mark.parametrize(
@@ -244,6 +249,72 @@ def test_the_script_sorts_every_column_of_the_trials(tmp_path: Path) -> None:
     assert heads is not None
     assert heads[0].count("<button") == heads[0].count("<th ") == len(page.table("rationale")[0])
     assert table == {"data-sortable": None}
+
+
+# ---- in a browser
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with chromium() as program:
+        yield program
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("width", "scheme", "columns"), [(390, "dark", 1), (390, "light", 1), (1200, "dark", 3)]
+)
+def test_the_page_fits_the_screen_and_the_scheme(
+    browser: Any, tmp_path: Path, width: int, scheme: str, columns: int
+) -> None:
+    path = report(make_study(40), tmp_path / "page.html", baselines={"defaults": 0.2})
+    context = browser.new_context(
+        viewport={"width": width, "height": 800}, color_scheme=scheme, offline=True
+    )
+    page = context.new_page()
+    asked: list[str] = []
+    complaints: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(path.as_uri())
+    page.wait_for_selector(".figure .main-svg")
+    page.screenshot(path=tmp_path / "page.png", full_page=True)
+    assert asked == [path.as_uri()]
+    assert complaints == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.locator(".figure .main-svg").count() >= page.locator(".figure").count() == 5
+    ink, paper = (
+        sum(
+            map(
+                int,
+                re.findall(r"\d+", page.evaluate(f"getComputedStyle(document.body).{name}"))[:3],
+            )
+        )
+        for name in ("color", "backgroundColor")
+    )
+    assert (ink > paper) == (scheme == "dark")
+    title = page.locator(".figure .ytitle").first
+    assert title.evaluate("e => e.style.fill") == page.evaluate(
+        "getComputedStyle(document.body).color"
+    )
+    panels = page.locator(".figure").nth(1).locator(".xtitle, .x2title, .x3title, .x4title")
+    tops = [panels.nth(i).bounding_box()["x"] // 50 for i in range(panels.count())]
+    assert len(set(tops)) >= columns
+    assert columns > 1 or max(tops) - min(tops) <= 1
+    context.close()
+
+
+@pytest.mark.slow
+def test_a_click_on_a_heading_sorts_the_trials(browser: Any, tmp_path: Path) -> None:
+    page = browser.new_page()
+    page.goto(report(make_study(12), tmp_path / "page.html").as_uri())
+    head = page.locator("table[data-sortable] th", has_text="trial")
+    rows = page.locator("table[data-sortable] tbody tr td:first-child")
+    for expected in (range(12), reversed(range(12))):
+        head.locator("button").click()
+        assert [int(n) for n in rows.all_inner_texts()] == list(expected)
+    page.close()
 
 
 # ---- errors

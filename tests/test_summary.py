@@ -10,6 +10,8 @@ import pytest
 from optuna_llm.history import History
 from optuna_llm.summary import improvements
 from optuna_llm.summary import objective_labels
+from optuna_llm.summary import proposer
+from optuna_llm.summary import rationale
 from optuna_llm.summary import show_value
 from optuna_llm.summary import summarize_model_use
 from optuna_llm.summary import summarize_sources
@@ -41,12 +43,28 @@ def test_each_proposer_is_counted_with_what_it_brought() -> None:
     assert (llm.trials, llm.improvements, llm.failure_share, llm.best) == (2, 1, 0.5, 3.0)
     assert (base.improvements, base.failure_share, base.median_rank) == (1, 0.0, 2.0)
     assert (other.trials, other.median_rank, other.best) == (1, 5.0, 9.0)
+    assert [s.median_regret for s in (prior, llm, base, other)] == [3.0, 1.0, 1.0, 7.0]
+
+
+def test_a_label_without_a_record_tells_the_proposer() -> None:
+    study = optuna.create_study()
+    for source in ("base", "nonsense"):
+        attributes = {"llm:source": source, "llm:rationale": "why"}
+        study.add_trial(
+            optuna.trial.create_trial(
+                params={"x": 0.5}, distributions=dict(X), value=1.0, user_attrs=attributes
+            )
+        )
+    first, second = History.from_study(study).observations
+    assert (proposer(first), rationale(first)) == ("base", "why")
+    assert proposer(second) == "other"
 
 
 def test_a_maximised_value_is_shown_as_the_objective_returned_it() -> None:
     study = _study(("llm", 0.7), ("llm", 0.9), ("base", 0.8), direction="maximize")
     llm, base = summarize_sources(History.from_study(study))
     assert (llm.best, llm.improvements, base.best, base.improvements) == (0.9, 1, 0.8, 0)
+    assert base.median_regret == pytest.approx(0.1)
 
 
 def test_a_proposer_of_failures_only_has_neither_rank_nor_best_value() -> None:
@@ -81,7 +99,7 @@ def test_with_two_objectives_every_new_point_of_the_front_improves() -> None:
         if not any(beaten):
             expected.append(o.number)
     assert [o.number for o in improvements(history)] == expected
-    assert all(s.best is None for s in summarize_sources(history))
+    assert all(s.best is s.median_regret is None for s in summarize_sources(history))
 
 
 def test_model_use_adds_up_the_records() -> None:
@@ -94,6 +112,10 @@ def test_model_use_adds_up_the_records() -> None:
     assert use.seconds == pytest.approx(sum(r.get("seconds", 0.0) for r in records))
     assert use.errors == sum(r["source"] == "fallback" for r in records)
     assert use.models == ("small-model",)
+    used = {s.proposer: s for s in summarize_sources(History.from_study(study))}
+    assert used["llm"].tokens == use.prompt_tokens + use.completion_tokens
+    assert used["llm"].cost == use.cost
+    assert (used["base"].tokens, used["base"].cost) == (0, None)
 
 
 def test_an_unknown_cost_is_not_zero() -> None:

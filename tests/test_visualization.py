@@ -21,8 +21,10 @@ import pytest
 
 from optuna_llm.errors import ConfigurationError
 from optuna_llm.errors import MissingExtraError
+from optuna_llm.visualization import plot_calibration
 from optuna_llm.visualization import plot_history
 from optuna_llm.visualization import plot_parameters
+from optuna_llm.visualization import plot_partial_dependence
 from optuna_llm.visualization import plot_sources
 from optuna_llm.visualization import plot_spending
 from tests.studies import make_plain_study
@@ -31,7 +33,14 @@ from tests.studies import make_trial
 from tests.studies import make_two_objective_study
 
 
-PLOTS = [plot_history, plot_sources, plot_spending, plot_parameters]
+PLOTS = [
+    plot_history,
+    plot_sources,
+    plot_spending,
+    plot_parameters,
+    plot_partial_dependence,
+    plot_calibration,
+]
 ATTACK = "<img src=x onerror=alert(1)>"
 
 
@@ -147,7 +156,9 @@ def test_two_objectives_become_a_pareto_front_or_the_history_of_one() -> None:
     assert line.y[-1] == max(t.values[1] for t in study.trials)
 
 
-@pytest.mark.parametrize("plot", [plot_history, plot_parameters])
+@pytest.mark.parametrize(
+    "plot", [plot_history, plot_parameters, plot_partial_dependence, plot_calibration]
+)
 def test_an_objective_that_is_not_there_is_refused(plot: Callable[..., go.Figure]) -> None:
     with pytest.raises(ConfigurationError, match="target_index=2"):
         plot(make_two_objective_study(2), target_index=2)
@@ -176,27 +187,36 @@ def test_hover_tells_number_value_parameters_reason_and_failure() -> None:
 
 def test_sources_has_a_panel_for_each_number() -> None:
     figure = plot_sources(make_study(30))
-    trials, improvements, failures, ranks = figure.data
+    trials, improvements, failures, ranks, regrets, costs = figure.data
     assert dict(zip(trials.y, trials.x, strict=True))["language model"] == 5
     assert sum(trials.x) == 30
     assert max(failures.x) < 1
     assert all(rank >= 1 for rank in ranks.x)
     assert sum(improvements.x) >= 1
+    by_source = dict(zip(regrets.y, regrets.x, strict=True))
+    assert 0 < by_source["language model"] < by_source["statistical sampler"]
+    assert dict(zip(costs.y, costs.x, strict=True))["language model"] == pytest.approx(5 * 0.0004)
+
+
+def test_sources_shows_only_what_a_study_has() -> None:
+    titles = _axis_titles(plot_sources(make_plain_study()))
+    assert not any("model" in title for title in titles)
+    assert "median regret" not in _axis_titles(plot_sources(make_two_objective_study()))
 
 
 # ---- spending
 
 
-def test_spending_is_cumulative() -> None:
+def test_tokens_and_money_add_up_and_latency_does_not() -> None:
     study = make_study(30)
     records = [t.system_attrs["llm:proposal"] for t in study.trials]
-    ends = {t.name: t.y[-1] for t in plot_spending(study).data}
-    assert ends == {
+    *totals, latency = plot_spending(study).data
+    assert {t.name: t.y[-1] for t in totals} == {
         "prompt tokens": sum(r.get("prompt_tokens", 0) for r in records),
         "completion tokens": sum(r.get("completion_tokens", 0) for r in records),
         "cost": pytest.approx(sum(r.get("cost", 0) for r in records)),
-        "waiting time": pytest.approx(sum(r.get("seconds", 0) for r in records)),
     }
+    assert list(latency.y) == [r["seconds"] for r in records if "seconds" in r]
 
 
 def test_spending_marks_requests_that_failed() -> None:
@@ -213,7 +233,7 @@ def test_an_unknown_cost_is_left_out() -> None:
     assert {t.name for t in plot_spending(study).data} == {
         "prompt tokens",
         "completion tokens",
-        "waiting time",
+        "latency",
     }
 
 
@@ -308,6 +328,59 @@ def test_many_points_have_short_hover_texts() -> None:
     assert max(map(len, texts)) < 100
 
 
+def test_bands_of_what_is_expected_stand_behind_the_trials() -> None:
+    figure = plot_partial_dependence(make_study(40))
+    axes = {
+        title: axis.plotly_name.replace("axis", "") for title, axis in _axis_titles(figure).items()
+    }
+    for name, place in axes.items():
+        band, median, *markers = [t for t in figure.data if t.xaxis == place]
+        assert (band.name, median.name) == ("80 % expected", "median expected"), name
+        assert all(t.mode == "markers" for t in markers)
+        assert min(y for y in band.y if y == y) < min(y for y in median.y if y == y)
+    (depth,) = [t for t in _traces(figure, "median expected") if t.xaxis == axes["max_depth"]]
+    assert 4 <= depth.x[depth.y.index(min(depth.y))] <= 6  # The made-up loss is least at 5.
+
+
+@pytest.mark.parametrize("plot", [plot_parameters, plot_partial_dependence])
+def test_the_parameters_to_show_can_be_chosen(plot: Callable[..., go.Figure]) -> None:
+    study = make_study(20)
+    chosen = ["subsample", "booster"]
+    assert list(_axis_titles(plot(study, params=chosen))) == chosen
+    with pytest.raises(ConfigurationError, match=r"params=\['width'\].*no parameter 'width'"):
+        plot(study, params=["width"])
+
+
+def test_few_trials_have_no_bands() -> None:
+    assert not _traces(plot_partial_dependence(make_study(8)), "80 % expected")
+
+
+# ---- calibration
+
+
+def test_calibration_shows_each_later_trial_with_its_interval_and_the_coverage() -> None:
+    study = make_study(40)
+    figure = plot_calibration(study)
+    complete = [t for t in study.trials if t.state == TrialState.COMPLETE]
+    shown = {
+        n: y for t in figure.data if t.mode == "markers" for n, y in zip(t.x, t.y, strict=True)
+    }
+    assert shown == {t.number: t.value for t in complete[10:]}
+    (bars,) = _traces(figure, "80 % expected")
+    intervals = {bars.x[i]: (bars.y[i], bars.y[i + 1]) for i in range(0, len(bars.x), 3)}
+    inside = [intervals[n][0] <= y <= intervals[n][1] for n, y in shown.items()]
+    (coverage,) = _traces(figure, "share inside")
+    assert dict(zip(coverage.x, coverage.y, strict=True))[0.8] == pytest.approx(
+        sum(inside) / len(inside)
+    )
+    assert list(coverage.y) == sorted(coverage.y)
+
+
+def test_calibration_of_few_trials_says_so() -> None:
+    (note,) = plot_calibration(make_study(8)).layout.annotations
+    assert "more than 10 complete trials" in note.text
+
+
 # ---- foreign text
 
 
@@ -339,7 +412,7 @@ def test_foreign_text_is_shown_and_not_run(plot: Callable[[optuna.Study], go.Fig
         "distributions": space,
         "user_attrs": {"fail_reason": ATTACK},
     }
-    for number in range(3):
+    for number in range(13):
         outcome = {"state": TrialState.FAIL} if number == 0 else {"value": 1.0 + number}
         study.add_trial(make_trial(number, {ATTACK: 0.1, "c": ATTACK}, **options, **outcome))
     strings = list(_strings(json.loads(plotly.io.to_json(plot(study)))))
