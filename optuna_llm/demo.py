@@ -27,6 +27,7 @@ from optuna_llm.errors import MissingExtraError
 from optuna_llm.history import History
 from optuna_llm.reporting import report
 from optuna_llm.summary import LABELS
+from optuna_llm.summary import columns
 from optuna_llm.summary import show_value
 from optuna_llm.summary import summarize_model_use
 from optuna_llm.summary import summarize_sources
@@ -202,17 +203,17 @@ def describe(result: Result) -> str:
     ]
     scores.append(["XGBoost's defaults", f"{result.default_value:.5f}", "1 configuration"])
     lines = ["", f"Log-loss in {_N_FOLDS}-fold cross-validation, lower is better:"]
-    lines += _columns(scores)
+    lines += columns(scores)
     lines += [
         "These are the scores that the search has seen, not the scores on a test set: the best of",
         "many trials looks better than it is.",
         "",
         f"Best configuration (trial {study.best_trial.number}):",
-        *_columns([[name, show_value(value)] for name, value in study.best_params.items()]),
+        *columns([[name, show_value(value)] for name, value in study.best_params.items()]),
         "",
         "Who proposed what:",
     ]
-    lines += _columns(
+    lines += columns(
         [["", "trials", "improvements", "best"]]
         + [
             [
@@ -233,14 +234,6 @@ def describe(result: Result) -> str:
             f" {usage.seconds:.1f} s of waiting.",
         ]
     return "\n".join(lines)
-
-
-def _columns(rows: list[list[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  " + "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
 
 
 def demo(

@@ -1,7 +1,8 @@
 """How promising configurations are, by a model's forecast and by a statistical surrogate.
 
-The two are mixed: the expected improvement under a mixture of predictions is the mixture of the
-expected improvements. The weight of the model is what its track record has earned.
+The two are pooled logarithmically (Genest and Zidek 1986): the logarithms of both expected
+improvements are averaged, the model's with the weight that its track record has earned. So either
+of them can say, in proportion to its weight, that a configuration is not worth a trial.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ class Judgement:
         feasible = outlook.feasible(configurations)
         utility = np.log(np.maximum(feasible, _TINY))
         # What will probably fail comes last.
-        utility -= 1e3 * (feasible < min(_LEAST_FEASIBLE, float(feasible.max())))
+        utility -= 1e6 * (feasible < min(_LEAST_FEASIBLE, float(feasible.max())))
         scores = scale.scores(history)
         if not scores:
             return cls(utility, None, {}, None)
@@ -99,10 +100,10 @@ class Judgement:
         else:
             own = _log_improvement(-record.quantiles(mean, forecast.spread, _LEVELS)[:, ::-1])
             intervals = record.quantiles(forecast.mean, forecast.spread, _INTERVAL)
-        weights = np.where(known, np.clip(weight, _TINY, 1 - _TINY), _TINY)
-        mixed = np.logaddexp(np.log(weights) + own, np.log1p(-weights) + value)
+        weights = np.where(known, weight, 0.0)
+        pooled = weights * own + (1 - weights) * value
         told = {"scale": scale.to_dict(), "held_out": held_out, "weight": round(weight, 3)}
-        return cls(utility + mixed, forecast, told, intervals)
+        return cls(utility + pooled, forecast, told, intervals)
 
     def record(self, chosen: int) -> dict[str, Any]:
         """Return what is recorded of the chosen configuration."""

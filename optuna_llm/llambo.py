@@ -100,7 +100,7 @@ class LLAMBOSampler(ModelSampler):
        Finished trials that are asked about along with them tell how far it can be believed: they
        recalibrate its predictions, and its weight against a statistical surrogate follows how
        well it puts them in order. A model that repeats one number has no weight.
-    4. **Acquisition.** The candidate with the largest expected improvement under that mixture,
+    4. **Acquisition.** The candidate with the largest expected improvement by both,
        times the probability not to fail, is run. On a share of the trials that the model earns
        only its own candidates are considered.
 

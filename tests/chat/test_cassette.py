@@ -210,3 +210,19 @@ def test_wrong_use_is_named(path: Path, start: Start) -> None:
         Cassette(path).wrap(connect(lambda prompt: prompt, model_name=name)).complete(HELLO)
     with pytest.raises(ConfigurationError, match="holds 2"):
         Cassette(path, mode="replay").wrap(None)
+
+
+def test_log_probabilities_are_recorded_and_asked_for_apart(start: Start, path: Path) -> None:
+    entry = {"token": "1", "logprob": -0.1, "top_logprobs": [{"token": "1", "logprob": -0.1}]}
+    answer = {"content": "1", "logprobs": {"content": [entry]}}
+    chat, server = start(lambda request: answer if "logprobs" in request else "0")
+    model = Cassette(path, "record").wrap(chat)
+    asked = model.complete(HELLO, top_logprobs=3)
+    plain = model.complete(HELLO)
+    assert server.requests[0].json["top_logprobs"] == 3
+    assert "logprobs" not in server.requests[1].json
+    assert asked.tokens[0].alternatives == (("1", -0.1),)
+    assert plain.tokens == ()
+    replayed = Cassette(path, "replay").wrap(None)
+    assert replayed.complete(HELLO, top_logprobs=3) == asked
+    assert replayed.complete(HELLO) == plain
