@@ -29,6 +29,7 @@ from optuna_llm.chat import connect
 from optuna_llm.errors import BudgetExceededError
 from optuna_llm.errors import CassetteMissError
 from optuna_llm.errors import ConfigurationError
+from optuna_llm.errors import MissingExtraError
 from optuna_llm.errors import ModelSetupError
 from optuna_llm.history import History
 from optuna_llm.hybrid import HybridSampler
@@ -59,6 +60,8 @@ _logger = optuna.logging.get_logger(f"optuna.{__name__}")
 Model = Any
 """A model name, an ``openai`` client, a callable ``prompt -> str``, or a ``ChatModel``."""
 
+# What no later request can mend, and a user wants to know at once.
+_WRONG_SET_UP = (ModelSetupError, MissingExtraError, ConfigurationError)
 # Samples of the embedded prior among which the surrogate chooses one after start-up,
 _PRIOR_CANDIDATES = 64
 # their spread, in units of the prior's own, and when every other one moves to the best trial.
@@ -354,7 +357,7 @@ class ModelSampler(HybridSampler, abc.ABC):
         else:
             first = not assistant.has_answered
             exchange = self._request(turn, assistant, base_params)()
-            if first and isinstance(exchange.error, ModelSetupError | ConfigurationError):
+            if first and isinstance(exchange.error, _WRONG_SET_UP):
                 raise exchange.error
         if exchange.error is not None:
             self._raise_if_strict(exchange.error)
