@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test quick lint guard clean
+.PHONY: demo test quick lint bench guard docs clean
 
 demo: $(VENV)/.demo
 	$(BIN)/optuna-llm demo
@@ -19,9 +19,18 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-guard: $(VENV)/.dev
-	$(BIN)/python -m benchmarks run --trials 100
-	$(BIN)/python -m benchmarks report --baseline CQR
+bench: $(VENV)/.bench
+	$(BIN)/python -m benchmarks run --suite quick
+	$(BIN)/python -m benchmarks report
+
+guard: $(VENV)/.bench
+	$(BIN)/python -m benchmarks run --suite guard --samplers guard --seeds 0-9 --trials 50 \
+		--results benchmarks/results/guard.csv
+	$(BIN)/python -m benchmarks report --results benchmarks/results/guard.csv --baseline CQR
+
+docs: $(VENV)/.docs
+	$(BIN)/mkdocs build --strict
+	@echo "Open build/site/index.html"
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
