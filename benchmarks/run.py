@@ -1,46 +1,138 @@
-"""Run every (task, seed, sampler) that the results file lacks; a killed run goes on."""
+"""Run every study that the results file lacks; a killed run goes on where it stopped."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures import as_completed
-import csv
+from dataclasses import dataclass
+from dataclasses import field
+import heapq
 import itertools
 from multiprocessing import get_context
+from multiprocessing import parent_process
 import os
 from pathlib import Path
+import threading
 import time
+from typing import TYPE_CHECKING
+from typing import Any
+import warnings
 
+import numpy as np
 import optuna
+from optuna.trial import TrialState
 from tqdm import tqdm
 
+from benchmarks import references
+from benchmarks.results import Job
+from benchmarks.results import ResultsFile
+from benchmarks.results import Row
+from benchmarks.task import UnavailableError
+from benchmarks.tasks import load
+from benchmarks.variants import Variant
 
-FIELDS = ("task", "seed", "sampler", "trial", "regret", "seconds")
-# One trial: its number, the normalised regret of its own value, seconds spent in the sampler.
-Row = tuple[int, float, float]
+
+if TYPE_CHECKING:
+    from benchmarks.samplers import Endpoint
+    from benchmarks.task import Task
 
 
-def run_one(task_name: str, seed: int, sampler_name: str, n_trials: int) -> list[Row]:
-    """Run one study and return a row for each trial."""
+# Durations of the trials of simulated workers: the standard deviation of their logarithm.
+_DURATION_SPREAD = 0.5
+
+
+@dataclass(order=True)
+class _Running:
+    """A trial under way; the order is that in which trials finish.
+
+    Attributes:
+        end: When it finishes, in the time of the simulated workers.
+        trial: The trial.
+        params: Its configuration.
+        seconds: Time spent in the sampler so far.
+    """
+
+    end: float
+    trial: optuna.Trial = field(compare=False)
+    params: dict[str, Any] = field(compare=False)
+    seconds: float = field(compare=False)
+
+
+def run_study(job: Job, n_trials: int, endpoint: Endpoint) -> list[Row]:
+    """Run one study and return a row for each trial, in the order in which they finished."""
     from benchmarks.samplers import SAMPLERS
-    from benchmarks.tasks import load
+    from benchmarks.samplers import Study
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    task = load(task_name)
-    rows: list[Row] = []
-    with SAMPLERS[sampler_name](task, seed) as sampler:
-        study = optuna.create_study(sampler=sampler)
-        for number in range(n_trials):
-            start = time.perf_counter()
-            trial = study.ask(task.space)
-            asked = time.perf_counter()
-            loss = task.loss(trial.params)
-            computed = time.perf_counter()
-            study.tell(trial, loss)
-            seconds = time.perf_counter() - computed + asked - start
-            rows.append((number, task.regret(loss), seconds))
-    return rows
+    warnings.simplefilter("ignore")
+    task = load(job.task)
+    # A task as it is counts as a variant that changes nothing.
+    variant = task if isinstance(task, Variant) else Variant(task)
+    rng = np.random.default_rng([job.seed, 77])
+    durations = rng.lognormal(sigma=_DURATION_SPREAD, size=n_trials).tolist()
+    noises = variant.noise * (variant.median - variant.best) * rng.standard_normal(n_trials)
+    entry = SAMPLERS[job.sampler]
+    with entry.open(Study(task, job.seed, n_trials, endpoint)) as sampler:
+        study = optuna.create_study(
+            study_name=f"{job.task} {job.seed}", sampler=sampler, pruner=_pruner(variant)
+        )
+        if entry.seeded:
+            study.enqueue_trial(task.default())
+        rows: list[Row] = []
+        running: list[_Running] = []
+        clock = 0.0
+        for duration in durations:
+            if len(running) == variant.n_workers:
+                clock = running[0].end
+                rows.append(_finish(study, variant, heapq.heappop(running), noises))
+            heapq.heappush(running, _start(study, task, clock + duration))
+        rows += [_finish(study, variant, one, noises) for one in sorted(running)]
+    return [row._replace(trial=i) for i, row in enumerate(rows)]
+
+
+def _start(study: optuna.Study, task: Task, end: float) -> _Running:
+    start = time.perf_counter()
+    trial = study.ask()
+    params = task.ask(trial)
+    return _Running(end, trial, params, time.perf_counter() - start)
+
+
+def _finish(study: optuna.Study, variant: Variant, one: _Running, noises: np.ndarray) -> Row:
+    """Evaluate a trial and tell its result, with noise where the variant has it."""
+    outcome = _evaluate(variant, one)
+    start = time.perf_counter()
+    if isinstance(outcome, TrialState):
+        study.tell(one.trial, state=outcome)
+        value = observed = None
+    else:
+        value, told = outcome, outcome + float(noises[one.trial.number])
+        study.tell(one.trial, told)
+        observed = told if variant.noise else None
+    return Row(one.trial.number, value, one.seconds + time.perf_counter() - start, observed)
+
+
+def _evaluate(variant: Variant, one: _Running) -> float | TrialState:
+    """Return the loss, or how the trial ended without one."""
+
+    def report(step: int, loss: float) -> None:
+        one.trial.report(loss, step)
+        if one.trial.should_prune():
+            raise optuna.TrialPruned
+
+    try:
+        return variant.loss(one.params, report if variant.prunes else None)
+    except optuna.TrialPruned:
+        return TrialState.PRUNED
+    except MemoryError as error:
+        one.trial.set_user_attr("fail_reason", str(error))
+        return TrialState.FAIL
+
+
+def _pruner(variant: Variant) -> optuna.pruners.BasePruner:
+    if not variant.prunes:
+        return optuna.pruners.NopPruner()
+    return optuna.pruners.HyperbandPruner(max_resource=variant.n_steps, reduction_factor=3)
 
 
 def run(
@@ -50,36 +142,81 @@ def run(
     seeds: Sequence[int],
     n_trials: int,
     n_workers: int,
-) -> None:
-    """Run what is missing, with a progress bar, appending to the results file study by study."""
+    endpoint: Endpoint,
+) -> int:
+    """Run what is missing, with a progress bar, and say what is skipped and why.
+
+    Returns:
+        The number of studies that ended with an error; the others are in the file.
+    """
     # One thread a worker: the workers are the parallelism.
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
-    done: dict[tuple[str, int, str], int] = {}
-    if path.exists():
-        with path.open(newline="") as file:
-            for row in csv.DictReader(file):
-                key = (row["task"], int(row["seed"]), row["sampler"])
-                done[key] = done.get(key, 0) + 1
-    jobs = [
-        job for job in itertools.product(tasks, seeds, samplers) if done.get(job, 0) < n_trials
-    ]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = not path.exists()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    warnings.simplefilter("ignore")
+    results = ResultsFile(path)
+    done = results.finished(n_trials)
+    usable = [t for t in tasks if has(t)]
+    pairs = _usable_pairs(usable, samplers, seeds[0], n_trials, endpoint)
+    # Seed by seed, so that a run that is stopped early has compared everything.
+    jobs = [Job(task, seed, sampler) for seed, (task, sampler) in itertools.product(seeds, pairs)]
+    jobs = [job for job in jobs if job not in done]
+    n_errors = 0
     with (
-        path.open("a", newline="") as file,
-        ProcessPoolExecutor(n_workers, mp_context=get_context("spawn")) as pool,
+        ProcessPoolExecutor(n_workers, get_context("spawn"), initializer=_end_with_parent) as pool,
         tqdm(total=len(jobs), unit="study") as progress,
     ):
-        writer = csv.writer(file, lineterminator="\n")
-        if new:
-            writer.writerow(FIELDS)
-        futures = {pool.submit(run_one, *job, n_trials): job for job in jobs}
+        futures = {pool.submit(run_study, job, n_trials, endpoint): job for job in jobs}
         for future in as_completed(futures):
-            task, seed, sampler = futures[future]
-            writer.writerows(
-                (task, seed, sampler, number, f"{regret:.4g}", f"{seconds:.3f}")
-                for number, regret, seconds in future.result()
-            )
-            file.flush()
+            job = futures[future]
+            try:
+                results.append(job, future.result())
+            except Exception as error:
+                n_errors += 1
+                tqdm.write(f"failed: {job}: {type(error).__name__}: {error}")
             progress.update()
+    return n_errors
+
+
+def _end_with_parent() -> None:
+    """End this worker when the run is killed; otherwise it would wait for ever for more."""
+    parent = parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def has(task: str) -> bool:
+    """Whether a task can be loaded; its scale is computed if it is not kept yet."""
+    try:
+        loaded = load(task)
+        references.remember(getattr(loaded, "task", loaded))
+    except (UnavailableError, ImportError) as error:
+        print(f"skipped: task {task}: {error}")
+        return False
+    return True
+
+
+def _usable_pairs(
+    tasks: Sequence[str], samplers: Sequence[str], seed: int, n_trials: int, endpoint: Endpoint
+) -> list[tuple[str, str]]:
+    """Return the (task, sampler) pairs for which the sampler can be built."""
+    from benchmarks.samplers import SAMPLERS
+    from benchmarks.samplers import Study
+
+    pairs = []
+    for sampler in samplers:
+        reasons: dict[str, None] = {}
+        for task in tasks:
+            try:
+                with SAMPLERS[sampler].open(Study(load(task), seed, n_trials, endpoint)):
+                    pairs.append((task, sampler))
+            except (UnavailableError, ImportError) as error:
+                reasons[str(error)] = None
+        for reason in reasons:
+            print(f"skipped: sampler {sampler}: {reason}")
+    return sorted(pairs, key=lambda pair: tasks.index(pair[0]))

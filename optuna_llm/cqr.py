@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
-import math
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Literal
@@ -14,13 +13,11 @@ import zlib
 
 import numpy as np
 from optuna.distributions import BaseDistribution
-from optuna.distributions import CategoricalDistribution
-from optuna.distributions import FloatDistribution
-from optuna.distributions import IntDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
 
+from optuna_llm.encoding import Encoding
 from optuna_llm.errors import ConfigurationError
 from optuna_llm.history import History
 from optuna_llm.history import Observation
@@ -32,13 +29,11 @@ from optuna_llm.provenance import encode_params
 from optuna_llm.provenance import write_label
 from optuna_llm.rationale import expectation
 from optuna_llm.space import SearchSpace
-from optuna_llm.space import to_unit
 from optuna_llm.surrogate.acquisition import even_levels
 from optuna_llm.surrogate.acquisition import log_expected_improvement
 from optuna_llm.surrogate.acquisition import lower_confidence_bound
 from optuna_llm.surrogate.acquisition import thompson_sampling
 from optuna_llm.surrogate.activity import Activity
-from optuna_llm.surrogate.candidates import Domain
 from optuna_llm.surrogate.feasibility import Feasibility
 from optuna_llm.surrogate.feasibility import accepted_risk
 from optuna_llm.surrogate.fidelity import aligned_values
@@ -69,7 +64,6 @@ _N_REFINED = 8
 _REFINING_STEPS = ((0.01, 0.15), (0.003, 0.075))
 _MIN_FINISHED = 4
 _CONSTRAINT_RISK = 0.25
-_MAX_GRID = 2000
 _AUGMENTATION = 0.05
 
 
@@ -238,7 +232,7 @@ class CQRSampler(BaseSampler):
     ) -> Any:
         """Return one value: of the starting design, of the independent sampler, or uniform."""
         rng = self._rng(trial, param_name)
-        encoding = _Encoding(SearchSpace({param_name: param_distribution}))
+        encoding = Encoding(SearchSpace({param_name: param_distribution}))
         if trial.number < len(self._known_good):
             known = encoding.space.repair(self._known_good[trial.number]).params
             if param_name in known:
@@ -295,7 +289,7 @@ class CQRSampler(BaseSampler):
     ) -> tuple[dict[str, Any], str]:
         """Return a joint configuration, and in one sentence what is expected of it."""
         rng = self._rng(trial)
-        encoding = _Encoding(space)
+        encoding = Encoding(space)
         observed, y, awaited = self._targets(history, rng)
         if len(y) == 0:
             return {}, "No trial has a value to learn from."
@@ -374,7 +368,7 @@ class CQRSampler(BaseSampler):
         return coordinates[order[: max(4, len(y) // 10)]]
 
     def _candidates(
-        self, encoding: _Encoding, parents: np.ndarray, rng: np.random.Generator
+        self, encoding: Encoding, parents: np.ndarray, rng: np.random.Generator
     ) -> np.ndarray:
         n_local = 0 if self._surrogate == "gbt" else round(_LOCAL_SHARE * self._n_candidates)
         return np.vstack(
@@ -405,7 +399,7 @@ class CQRSampler(BaseSampler):
         self,
         history: History,
         observed: Sequence[Observation],
-        encoding: _Encoding,
+        encoding: Encoding,
         rng: np.random.Generator,
     ) -> Feasibility:
         infeasible = [o for o in observed if o.violation > 0]
@@ -472,83 +466,6 @@ def _utility(
     quantiles = model.predict_scaled(features, _EI_LEVELS, noise=False)
     improvement = log_expected_improvement(quantiles, _EI_LEVELS, incumbent)
     return np.asarray(improvement + np.log(probability))
-
-
-class _Encoding:
-    """Configurations as coordinates for candidates and as features for surrogates.
-
-    Choices that are all numbers have an order, whatever the objective calls them: they become
-    one coordinate, evenly spaced by rank.
-    """
-
-    def __init__(self, space: SearchSpace) -> None:
-        self.space = space
-        self._n_choices = space.n_choices.copy()
-        self._order: dict[int, np.ndarray] = {}
-        grids: list[np.ndarray | None] = []
-        for column, distribution in enumerate(space.distributions.values()):
-            order = _numeric_order(distribution)
-            if order is not None:
-                self._order[column] = order
-                self._n_choices[column] = 0
-                grids.append(np.linspace(0.0, 1.0, len(order)))
-            else:
-                grids.append(_grid(distribution))
-        self.domain = Domain(self._n_choices, grids)
-
-    def coordinates(self, configurations: Sequence[Mapping[str, Any]]) -> np.ndarray:
-        """Return (n, parameters); NaN where a parameter is missing."""
-        coordinates = self.space.coordinates(configurations)
-        for column, order in self._order.items():
-            known = ~np.isnan(coordinates[:, column])
-            place = np.argsort(order)[coordinates[known, column].astype(int)]
-            coordinates[known, column] = place / (len(order) - 1)
-        return coordinates
-
-    def configuration(self, coordinates: np.ndarray) -> dict[str, Any]:
-        """Return native values of one row."""
-        row = coordinates.copy()
-        for column, order in self._order.items():
-            if not math.isnan(row[column]):
-                row[column] = order[round(row[column] * (len(order) - 1))]
-        return self.space.configuration(row)
-
-    def features(self, coordinates: np.ndarray) -> np.ndarray:
-        """Return (n, features): choices without an order are one-hot."""
-        columns = []
-        for column, n_choices in zip(coordinates.T, self._n_choices, strict=True):
-            hot = column[:, None]
-            if n_choices:
-                hot = (hot == np.arange(n_choices)).astype(float)
-                hot[np.isnan(column)] = np.nan
-            columns.append(hot)
-        return np.hstack(columns)
-
-
-def _numeric_order(distribution: BaseDistribution) -> np.ndarray | None:
-    """Return the choices' indices by increasing value, or None if they are not all numbers."""
-    if not isinstance(distribution, CategoricalDistribution):
-        return None
-    choices = distribution.choices
-    if any(isinstance(c, bool) or not isinstance(c, int | float) for c in choices):
-        return None
-    values = np.array(choices, dtype=float)
-    if len(np.unique(values[np.isfinite(values)])) < len(values):
-        return None
-    return np.argsort(values)
-
-
-def _grid(distribution: BaseDistribution) -> np.ndarray | None:
-    """Return the unit coordinates of all legal numbers, or None if there are very many."""
-    if not isinstance(distribution, FloatDistribution | IntDistribution):
-        return None
-    if distribution.step is None:
-        return None
-    n_cells = round((distribution.high - distribution.low) / distribution.step) + 1
-    if n_cells > _MAX_GRID:
-        return None
-    values = distribution.low + distribution.step * np.arange(n_cells)
-    return np.array([to_unit(distribution, float(v)) for v in values])
 
 
 def _announced(o: Observation, history: History) -> dict[str, Any]:

@@ -1,15 +1,17 @@
 """What a sampler does with failures, pruners, parallel workers, and how long it takes.
 
-    OPTUNA_LLM_DATA=... python -m benchmarks.dev.scenarios failures --samplers tpe gp cqr
+    OPTUNA_LLM_DATA=... python -m benchmarks.dev.scenarios failures --samplers TPE GP CQR
     (or: hyperband, parallel, cost)
 
-Tasks: the lcbench surrogates of the development list.
+Failures: :class:`benchmarks.dev.language_model.LanguageModel`. Hyperband and parallel: the lcbench
+surrogates of the development list.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections import deque
+from collections.abc import Callable
 from collections.abc import Iterator
 import json
 import time
@@ -20,103 +22,106 @@ import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.pruners import HyperbandPruner
+from optuna.samplers import BaseSampler
 from optuna.trial import TrialState
 
-from benchmarks.dev import tasks
-from benchmarks.dev.compare import SAMPLERS
+from benchmarks import tasks
+from benchmarks.dev.language_model import LanguageModel
+from benchmarks.task import Task
+from optuna_llm import CQRSampler
 
 
-TASKS = [name for name in tasks.YAHPO_DEVELOPMENT if name.startswith("lcbench")]
-# Where the best configurations lie outside the failing region, so that regrets compare.
-FAILING_TASKS = TASKS[:4]
+Build = Callable[[int], BaseSampler]
+SAMPLERS: dict[str, Build] = {
+    "Random": lambda seed: optuna.samplers.RandomSampler(seed=seed),
+    "TPE": lambda seed: optuna.samplers.TPESampler(seed=seed),
+    "GP": lambda seed: optuna.samplers.GPSampler(seed=seed),
+    "CQR": lambda seed: CQRSampler(seed=seed),
+    "CQR, gbt": lambda seed: CQRSampler(seed=seed, surrogate="gbt"),
+}
+TASKS = [name for name in tasks.DEVELOPMENT if name.startswith("yahpo/lcbench")]
 EPOCHS = 52
 N_TRIALS = 100
 N_WORKERS = 16
 
 
-def _regrets(study: optuna.Study, objective: tasks.Objective) -> np.ndarray:
-    values = [t.value if t.state == TrialState.COMPLETE else np.inf for t in study.trials]
-    return np.array(
-        [
-            max(objective.regret(v), 0.0)
-            for v in np.minimum.accumulate(np.array(values, dtype=float))
-        ]
-    )
+def failures(build: Build, seed: int) -> dict[str, float]:
+    """Tune a language model that runs out of memory near its optimum, and one that never does.
 
-
-def _diverges(params: dict[str, float]) -> bool:
-    """A quarter of the space: high learning rate together with high dropout."""
-    unit = np.log(params["learning_rate"] / 1e-4) / np.log(1e3)
-    return bool(unit + params["max_dropout"] > 1.3)
-
-
-def failures(task: str, sampler: str, seed: int) -> dict[str, float]:
-    """Share of failed trials after 30, and regret at 100 trials with and without failures."""
-    objective = tasks.load(task)
-    result = {}
-    for failing in (True, False):
-        study = optuna.create_study(sampler=SAMPLERS[sampler](seed))
+    Returns:
+        The shares of failed trials in the first 30 and after, and regrets at 50 and 100 trials.
+    """
+    result: dict[str, float] = {}
+    for task, suffix in ((LanguageModel(), ""), (LanguageModel(fails=False), " without failures")):
+        study = optuna.create_study(sampler=build(seed))
         for _ in range(N_TRIALS):
             trial = study.ask()
-            params = objective.ask(trial)
-            if failing and _diverges(params):
+            try:
+                study.tell(trial, task.loss(task.ask(trial)))
+            except MemoryError:
                 study.tell(trial, state=TrialState.FAIL)
-            else:
-                study.tell(trial, objective.loss(params))
-        if failing:
-            states = [t.state == TrialState.FAIL for t in study.trials[30:]]
-            result["failed after 30"] = float(np.mean(states))
-        result["regret" if failing else "regret without"] = _regrets(study, objective)[-1]
+        failed = [t.state == TrialState.FAIL for t in study.trials]
+        if any(failed):
+            result["failed until 30"] = float(np.mean(failed[:30]))
+            result["failed after 30"] = float(np.mean(failed[30:]))
+        for n in (50, 100):
+            result[f"regret @{n}{suffix}"] = _regret(task, study, n)
     return result
 
 
-def hyperband(task: str, sampler: str, seed: int) -> dict[str, float]:
+def _regret(task: Task, study: optuna.Study, n: int) -> float:
+    values = [np.inf if t.value is None else t.value for t in study.trials[:n]]
+    return max(task.regret(min(values)), 0.0)
+
+
+def hyperband(task: Task, build: Build, seed: int) -> dict[str, float]:
     """Regret of complete trials at shares of a budget of 50 full trainings."""
-    objective = tasks.load(task)
     pruner = HyperbandPruner(min_resource=1, max_resource=EPOCHS, reduction_factor=3)
-    study = optuna.create_study(sampler=SAMPLERS[sampler](seed), pruner=pruner, study_name=task)
+    study = optuna.create_study(sampler=build(seed), pruner=pruner, study_name=task.name)
     budget, spent, best = 50 * EPOCHS, 0, np.inf
     result: dict[str, float] = {}
     while spent < budget:
         trial = study.ask()
-        params = objective.ask(trial)
-        for epoch in range(1, EPOCHS + 1):
-            loss = objective.loss(params, epoch=epoch)
+
+        def report(step: int, loss: float, trial: optuna.Trial = trial) -> None:
+            nonlocal spent
             spent += 1
-            trial.report(loss, epoch)
+            trial.report(loss, step)
             if trial.should_prune():
-                study.tell(trial, state=TrialState.PRUNED)
-                break
+                raise optuna.TrialPruned
+
+        try:
+            loss = task.loss(task.ask(trial), report)
+        except optuna.TrialPruned:
+            study.tell(trial, state=TrialState.PRUNED)
         else:
             study.tell(trial, loss)
             best = min(best, loss)
         for share in (0.25, 0.5, 1.0):
             if spent >= share * budget and f"regret @{share}" not in result:
-                result[f"regret @{share}"] = max(objective.regret(best), 0.0)
+                result[f"regret @{share}"] = max(task.regret(best), 0.0)
     return {**result, "trials": len(study.trials)}
 
 
-def parallel(task: str, sampler: str, seed: int) -> dict[str, float]:
-    """Regret at 100 trials of one worker and of 16, and repeated pending proposals."""
-    objective = tasks.load(task)
+def parallel(task: Task, build: Build, seed: int) -> dict[str, float]:
+    """Regret at equal trial counts of one worker and of 16, and repeated pending proposals."""
     result: dict[str, float] = {}
     for n_workers in (1, N_WORKERS):
-        study = optuna.create_study(sampler=SAMPLERS[sampler](seed))
+        study = optuna.create_study(sampler=build(seed))
         under_way: deque[tuple[optuna.Trial, dict[str, Any]]] = deque()
         repeated = 0
         for _ in range(N_TRIALS):
             if len(under_way) == n_workers:
                 trial, params = under_way.popleft()
-                study.tell(trial, objective.loss(params))
+                study.tell(trial, task.loss(params))
             trial = study.ask()
-            params = objective.ask(trial)
+            params = task.ask(trial)
             repeated += any(params == other for _, other in under_way)
             under_way.append((trial, params))
         for trial, params in under_way:
-            study.tell(trial, objective.loss(params))
-        regrets = _regrets(study, objective)
-        for n in (50, 100):
-            result[f"{n_workers} workers @{n}"] = regrets[n - 1]
+            study.tell(trial, task.loss(params))
+        for n in (25, 50, 100):
+            result[f"{n_workers} workers @{n}"] = _regret(task, study, n)
         result[f"{n_workers} workers repeated"] = repeated
     return result
 
@@ -135,7 +140,7 @@ def cost() -> Iterator[str]:
             trials.append(
                 optuna.trial.create_trial(params=params, distributions=space, value=value)
             )
-        for name in ("tpe", "cqr", "cqr-gbt"):
+        for name in ("TPE", "CQR", "CQR, gbt"):
             study = optuna.create_study(sampler=SAMPLERS[name](0))
             study.add_trials(trials)
             milliseconds = []
@@ -168,7 +173,7 @@ def main() -> None:
     """Print one line for each sampler: means over tasks and seeds."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("scenario", choices=["failures", "hyperband", "parallel", "cost"])
-    parser.add_argument("--samplers", nargs="+", default=["tpe", "cqr"], choices=list(SAMPLERS))
+    parser.add_argument("--samplers", nargs="+", default=["TPE", "CQR"], choices=list(SAMPLERS))
     parser.add_argument("--seeds", type=int, default=2)
     arguments = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.CRITICAL)
@@ -177,15 +182,16 @@ def main() -> None:
         for line in cost():
             print(line, flush=True)
         return
-    scenario = {"failures": failures, "hyperband": hyperband, "parallel": parallel}
-    for sampler in arguments.samplers:
-        results = [
-            scenario[arguments.scenario](task, sampler, seed)
-            for seed in range(arguments.seeds)
-            for task in (FAILING_TASKS if arguments.scenario == "failures" else TASKS)
-        ]
+    for name in arguments.samplers:
+        results = []
+        for seed in range(arguments.seeds):
+            if arguments.scenario == "failures":
+                results.append(failures(SAMPLERS[name], seed))
+                continue
+            scenario = {"hyperband": hyperband, "parallel": parallel}[arguments.scenario]
+            results += [scenario(tasks.load(t), SAMPLERS[name], seed) for t in TASKS]
         means = {k: round(float(np.mean([r[k] for r in results])), 4) for k in results[0]}
-        print(f"{sampler:10} {json.dumps(means)} n={len(results)}", flush=True)
+        print(f"{name:10} {json.dumps(means)} n={len(results)}", flush=True)
 
 
 if __name__ == "__main__":

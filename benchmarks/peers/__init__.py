@@ -1,0 +1,1 @@
+"""Peers from other packages, behind Optuna's sampler interface."""

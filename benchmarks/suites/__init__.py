@@ -1,0 +1,1 @@
+"""The suites of tasks, one module for each source."""

@@ -1,0 +1,234 @@
+"""Models of XGBoost and scikit-learn, really trained, on scikit-learn's own data sets.
+
+A task ``sklearn/svm-digits`` is a model on a data set. The loss is the mean of three folds:
+log-loss for classes (the share of errors for models without probabilities), the root mean
+squared error in units of the target's standard deviation for numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import field
+import functools
+from typing import Any
+import warnings
+
+import numpy as np
+from optuna.distributions import BaseDistribution
+from optuna.distributions import CategoricalDistribution
+from optuna.distributions import FloatDistribution
+from optuna.distributions import IntDistribution
+
+from benchmarks.task import Condition
+from benchmarks.task import Reference
+from benchmarks.task import Report
+from benchmarks.task import Task
+from benchmarks.task import search_reference
+
+
+_N_FOLDS = 3
+
+
+@dataclass(frozen=True)
+class _Model:
+    """A model: its search space, and how it is built from a configuration for a kind of target."""
+
+    space: dict[str, BaseDistribution]
+    build: Callable[[Mapping[str, Any], bool], Any]
+    conditions: dict[str, Condition] = field(default_factory=dict)
+
+
+def _xgboost(params: Mapping[str, Any], classes: bool) -> Any:
+    import xgboost
+
+    kind = xgboost.XGBClassifier if classes else xgboost.XGBRegressor
+    return kind(**params, n_jobs=1, random_state=0)
+
+
+def _svm(params: Mapping[str, Any], classes: bool) -> Any:
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import SVC
+    from sklearn.svm import SVR
+
+    kind = SVC if classes else SVR
+    return make_pipeline(StandardScaler(), kind(**params, max_iter=20_000))
+
+
+def _sgd(params: Mapping[str, Any], classes: bool) -> Any:
+    from sklearn.linear_model import SGDClassifier
+    from sklearn.linear_model import SGDRegressor
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    kind = SGDClassifier if classes else SGDRegressor
+    loss = {"loss": "log_loss"} if classes else {}
+    return make_pipeline(StandardScaler(), kind(**loss, **params, max_iter=50, random_state=0))
+
+
+def _mlp(params: Mapping[str, Any], classes: bool) -> Any:
+    from sklearn.neural_network import MLPClassifier
+    from sklearn.neural_network import MLPRegressor
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    kind = MLPClassifier if classes else MLPRegressor
+    own = {**params, "hidden_layer_sizes": (params["hidden_units"],) * params["num_layers"]}
+    del own["hidden_units"], own["num_layers"]
+    return make_pipeline(StandardScaler(), kind(**own, max_iter=15, random_state=0))
+
+
+def _forest(params: Mapping[str, Any], classes: bool) -> Any:
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.ensemble import RandomForestRegressor
+
+    kind = RandomForestClassifier if classes else RandomForestRegressor
+    return kind(**params, n_jobs=1, random_state=0)
+
+
+def _boosting(params: Mapping[str, Any], classes: bool) -> Any:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.ensemble import HistGradientBoostingRegressor
+
+    kind = HistGradientBoostingClassifier if classes else HistGradientBoostingRegressor
+    return kind(**params, random_state=0)
+
+
+_MODELS = {
+    "xgboost": _Model(
+        {
+            "learning_rate": FloatDistribution(1e-3, 1.0, log=True),
+            "n_estimators": IntDistribution(10, 200, log=True),
+            "max_depth": IntDistribution(1, 12),
+            "min_child_weight": FloatDistribution(0.1, 30.0, log=True),
+            "subsample": FloatDistribution(0.2, 1.0),
+            "colsample_bytree": FloatDistribution(0.2, 1.0),
+            "reg_lambda": FloatDistribution(1e-3, 100.0, log=True),
+            "reg_alpha": FloatDistribution(1e-3, 10.0, log=True),
+        },
+        _xgboost,
+    ),
+    "svm": _Model(
+        {
+            "kernel": CategoricalDistribution(["rbf", "poly", "linear"]),
+            "C": FloatDistribution(1e-3, 1e3, log=True),
+            "gamma": FloatDistribution(1e-5, 10.0, log=True),
+            "degree": IntDistribution(2, 5),
+        },
+        _svm,
+        {"gamma": ("kernel", ("rbf", "poly")), "degree": ("kernel", ("poly",))},
+    ),
+    "sgd": _Model(
+        {
+            "penalty": CategoricalDistribution(["l2", "l1", "elasticnet"]),
+            "alpha": FloatDistribution(1e-7, 1.0, log=True),
+            "learning_rate": CategoricalDistribution(["optimal", "invscaling", "constant"]),
+            "l1_ratio": FloatDistribution(0.0, 1.0),
+            "eta0": FloatDistribution(1e-5, 1.0, log=True),
+        },
+        _sgd,
+        {
+            "l1_ratio": ("penalty", ("elasticnet",)),
+            "eta0": ("learning_rate", ("invscaling", "constant")),
+        },
+    ),
+    "mlp": _Model(
+        {
+            "learning_rate_init": FloatDistribution(1e-4, 0.1, log=True),
+            "batch_size": IntDistribution(8, 256, log=True),
+            "hidden_units": IntDistribution(8, 128, log=True),
+            "num_layers": IntDistribution(1, 3),
+            "alpha": FloatDistribution(1e-7, 1.0, log=True),
+            "activation": CategoricalDistribution(["relu", "tanh", "logistic"]),
+        },
+        _mlp,
+    ),
+    "forest": _Model(
+        {
+            "n_estimators": IntDistribution(10, 200, log=True),
+            "max_depth": IntDistribution(1, 30, log=True),
+            "max_features": FloatDistribution(0.05, 1.0),
+            "min_samples_leaf": IntDistribution(1, 50, log=True),
+            "min_samples_split": IntDistribution(2, 50, log=True),
+        },
+        _forest,
+    ),
+    "histgb": _Model(
+        {
+            "learning_rate": FloatDistribution(1e-3, 1.0, log=True),
+            "max_iter": IntDistribution(10, 200, log=True),
+            "max_leaf_nodes": IntDistribution(2, 64, log=True),
+            "min_samples_leaf": IntDistribution(1, 50, log=True),
+            "l2_regularization": FloatDistribution(1e-6, 100.0, log=True),
+        },
+        _boosting,
+    ),
+}
+
+
+class Training(Task):
+    """A model on a data set."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        suite, _, what = name.partition("/")
+        model, _, dataset = (
+            f"xgboost-{what}".partition("-") if suite == "xgboost" else (what.partition("-"))
+        )
+        self._model = _MODELS[model]
+        self._dataset = dataset
+        self.space = self._model.space
+        self.conditions = self._model.conditions
+
+    def loss(self, params: Mapping[str, Any], report: Report | None = None) -> float:
+        """Return the mean loss of three folds."""
+        from sklearn.model_selection import cross_val_score
+
+        features, target, classes = _data(self._dataset)
+        model = self._model.build(params, classes)
+        scoring = "neg_root_mean_squared_error"
+        if classes:
+            scoring = "neg_log_loss" if hasattr(model, "predict_proba") else "accuracy"
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Configurations that do not converge are part of it.
+            scores = cross_val_score(
+                model, features, target, scoring=scoring, cv=_folds(classes), error_score="raise"
+            )
+        return float((scoring == "accuracy") - scores.mean())
+
+    def find_reference(self) -> Reference:
+        """Find the best known loss by 100 random configurations and 60 local moves."""
+
+        def losses(configurations: Iterable[Mapping[str, Any]]) -> np.ndarray:
+            return np.array([self.loss(c) for c in configurations])
+
+        return search_reference(self, losses, n_random=100, n_rounds=15, n_parents=4, n_children=1)
+
+
+def load(name: str) -> Training:
+    """Load one task by its name, such as ``sklearn/svm-digits`` or ``xgboost/diabetes``."""
+    return Training(name)
+
+
+@functools.cache
+def _data(name: str) -> tuple[np.ndarray, np.ndarray, bool]:
+    """Return features, target, and whether the target is a class."""
+    from sklearn import datasets
+
+    if name == "friedman1":
+        features, target = datasets.make_friedman1(500, noise=1.0, random_state=0)
+    else:
+        features, target = getattr(datasets, f"load_{name}")(return_X_y=True)
+    classes = name not in ("diabetes", "friedman1")
+    return features, target if classes else (target - target.mean()) / target.std(), classes
+
+
+def _folds(classes: bool) -> Any:
+    from sklearn.model_selection import KFold
+    from sklearn.model_selection import StratifiedKFold
+
+    kind = StratifiedKFold if classes else KFold
+    return kind(_N_FOLDS, shuffle=True, random_state=0)
