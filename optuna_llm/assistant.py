@@ -18,6 +18,7 @@ from optuna_llm.chat import ChatModel
 from optuna_llm.chat import Completion
 from optuna_llm.chat import Ledger
 from optuna_llm.chat import estimate_prompt_tokens
+from optuna_llm.chat import redact
 from optuna_llm.chat import reported_usage
 from optuna_llm.errors import BudgetExceededError
 from optuna_llm.errors import ModelError
@@ -183,13 +184,23 @@ class Assistant:
             more["top_logprobs"] = top_logprobs
         expected = self._max_output_tokens or _EXPECTED_OUTPUT_TOKENS
         reservation = ledger.reserve(estimate_prompt_tokens(messages), expected)
+        failure: OptunaLLMError | None = None
         try:
             completion = self.model.complete(
                 messages, schema=schema, max_output_tokens=self._max_output_tokens, **more
             )
-        except BaseException as error:
-            ledger.settle(reservation, reported_usage(error))
+        except OptunaLLMError as error:
+            failure = error
+        except Exception as error:
+            # A model of the user's own may raise anything, with a key in it.
+            raised = f"{type(error).__name__}: {redact(str(error))}"
+            failure = ModelError(f"{self.model.name} raised {raised}")
+        except BaseException:
+            ledger.settle(reservation, None)
             raise
+        if failure is not None:
+            ledger.settle(reservation, reported_usage(failure))
+            raise failure
         ledger.settle(reservation, completion)
         return completion
 

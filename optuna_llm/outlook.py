@@ -17,6 +17,8 @@ import numpy as np
 from optuna.distributions import CategoricalDistribution
 
 from optuna_llm.history import History
+from optuna_llm.prompts.text import show_name
+from optuna_llm.prompts.text import show_value
 from optuna_llm.space import SearchSpace
 from optuna_llm.surrogate.acquisition import log_expected_improvement
 from optuna_llm.surrogate.activity import Activity
@@ -110,9 +112,7 @@ class Outlook:
             Shape (m, levels), of the expectation: noise is not part of it.
         """
         known = [
-            o
-            for o in self._history.observations
-            if o.number in losses and o.number not in without
+            o for o in self._history.observations if o.number in losses and o.number not in without
         ]
         running = [o.params for o in self._history.running]
         model = QuantileEnsemble(seed=self._seed).fit(
@@ -197,18 +197,19 @@ class Outlook:
 def _remark(space: SearchSpace, name: str, elite: np.ndarray) -> tuple[float, str] | None:
     """Return how narrow a parameter's best region is (0..1), and a sentence about it."""
     distribution = space.distributions[name]
-    show = functools.partial(space.label, name)
+    show = functools.partial(show_value, space, name)
+    title = show_name(name)
     if isinstance(distribution, CategoricalDistribution):
         counts = np.bincount(elite.astype(int), minlength=len(distribution.choices))
         favourite = int(np.argmax(counts))
         share = counts[favourite] / len(elite)
         if share < min(1.0, 1.8 / len(counts)):
             return None
-        text = f"{name}: {show(distribution.choices[favourite])} is expected to do best"
+        text = f"{title}: {show(distribution.choices[favourite])} is expected to do best"
         return 1.0 - share, text
     low, high = np.quantile(elite, [0.1, 0.9])
     if high - low > 0.6:
         return None
     alone = SearchSpace({name: distribution})
     first, last = (alone.configuration([edge])[name] for edge in (low, high))
-    return high - low, f"{name}: best results are expected from {show(first)} to {show(last)}"
+    return high - low, f"{title}: best results are expected from {show(first)} to {show(last)}"

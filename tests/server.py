@@ -20,6 +20,7 @@ from http.server import ThreadingHTTPServer
 import json
 import socket
 import struct
+import sys
 import threading
 from types import TracebackType
 from typing import Any
@@ -69,6 +70,11 @@ class _HTTPServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128  # The default of 5 resets connections of many threads at once.
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Stay silent where a client has hung up."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
+
 
 class ChatServer:
     """The server; a context manager, on a free port of 127.0.0.1.
@@ -78,7 +84,8 @@ class ChatServer:
     Args:
         reply: Called with the JSON of each request, possibly from several threads. Returns the
             text of the answer; or a dictionary, the ``message`` of the answer (its keys
-            ``finish_reason``, ``logprobs``, ``usage`` and ``model`` go where they belong); or a :class:`Fault`.
+            ``finish_reason``, ``logprobs``, ``usage`` and ``model`` go where they belong); or a
+            :class:`Fault`.
     """
 
     def __init__(self, reply: Script) -> None:

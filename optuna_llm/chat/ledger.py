@@ -23,6 +23,7 @@ from optuna_llm.chat.prices import cost_of
 from optuna_llm.chat.prices import prices_of
 from optuna_llm.errors import BudgetExceededError
 from optuna_llm.errors import ConfigurationError
+from optuna_llm.errors import ModelError
 
 
 _logger = logging.getLogger(__name__)
@@ -124,9 +125,10 @@ class Ledger:
     careful side. Two workers that reserve at the same moment do not see each other, so a limit may
     be passed by at most one request for each worker.
 
-    When the store fails, the worker logs that once and goes on with its own counts and the last it
-    knew of the others. Safe with threads; a pickled, copied or forked ledger has an entry of its
-    own.
+    When the store fails, the worker logs that once. Without limits it goes on with its own counts
+    and the last it knew of the others; with a limit it sends no request that the store does not
+    know of, because a crash would forget what it cost. Safe with threads; a pickled, copied or
+    forked ledger has an entry of its own.
 
     Args:
         store: Where the entries are.
@@ -166,6 +168,7 @@ class Ledger:
 
         Raises:
             BudgetExceededError: A limit does not allow it.
+            ModelError: There is a limit, and the store does not take the reservation.
             ConfigurationError: There is a limit on cost and no price is known.
         """
         prices = self._prices()
@@ -181,7 +184,12 @@ class Ledger:
             self._check_limits(self._total(), request, prices)
             self._last_id += 1
             self._outstanding[self._last_id] = request
-            self._write()
+            if not self._write() and self._budget != Budget():
+                del self._outstanding[self._last_id]
+                raise ModelError(
+                    "no request was sent: the storage does not take its cost, and the study has"
+                    " limits"
+                )
             return Reservation(self._last_id, request, time.monotonic())
 
     def settle(self, reservation: Reservation, outcome: Completion | Usage | None) -> None:
@@ -270,7 +278,8 @@ class Ledger:
             )
         return own + self._others
 
-    def _write(self) -> None:
+    def _write(self) -> bool:
+        """Write this worker's entry; return whether the store has taken it."""
         value = {
             "settled": asdict(self._settled),
             "reserved": asdict(_sum(self._outstanding.values())),
@@ -279,13 +288,15 @@ class Ledger:
             self._store.write(self._key, value)
         except Exception as error:
             self._log_failure("writing", error)
+            return False
+        return True
 
     def _log_failure(self, doing: str, error: Exception) -> None:
         if not self._store_failed:
             self._store_failed = True
             _logger.warning(
                 "The ledger of the model's costs failed at %s (%s); this worker goes on with its "
-                "own counts, and limits may be passed by what other workers spend.",
+                "own counts, and, where there are limits, sends no request until it can write.",
                 doing,
                 type(error).__name__,
             )

@@ -53,6 +53,8 @@ _MIN_TOKEN_BUDGET = 200
 _MAX_CHOICES = 40
 _MAX_DOC = 200
 _MAX_REMARKS = 8
+# A quoted name and two quoted values fit: none is cut in the middle, where its quotes would go.
+_MAX_REMARK = 1000
 _MAX_REPLY = 2000
 _MAX_VIOLATIONS = 20
 _PENDING_SHARE = 0.2
@@ -271,7 +273,7 @@ def _advice(space: SearchSpace, advice: Advice) -> str:
         )
     if advice.defaults:
         lines.append(f"- usual good values: {show_configuration(space, advice.defaults)}")
-    lines += [f"- {shorten(remark, 200)}" for remark in advice.remarks[:_MAX_REMARKS]]
+    lines += [f"- {shorten(remark, _MAX_REMARK)}" for remark in advice.remarks[:_MAX_REMARKS]]
     return "\n".join(["ADVICE of the statistical optimizer", *lines]) if lines else ""
 
 

@@ -20,6 +20,7 @@ from optuna_llm.chat import Usage
 from optuna_llm.chat import connect
 from optuna_llm.errors import BudgetExceededError
 from optuna_llm.errors import ConfigurationError
+from optuna_llm.errors import ModelError
 
 
 class Store:
@@ -173,14 +174,21 @@ def test_a_broken_store_is_said_once_and_counted_without(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.WARNING)
-    ledger = Ledger(BrokenStore(), Budget(max_requests=2))
+    ledger = Ledger(BrokenStore())
     for _ in range(2):
         ledger.settle(ledger.reserve(10, 10), completed())
     assert ledger.totals().requests == 2
-    with pytest.raises(BudgetExceededError):
-        ledger.reserve(10, 10)
     assert len(caplog.records) == 1
     assert "ConnectionError" in caplog.text
+
+
+@pytest.mark.parametrize("budget", [Budget(max_requests=9), Budget(max_cost=9.0)])
+def test_no_request_within_limits_that_the_store_does_not_know_of(budget: Budget) -> None:
+    model = connect(lambda prompt: "", prices=(1.0, 1.0))
+    ledger = Ledger(BrokenStore(), budget, model=model)
+    with pytest.raises(ModelError, match="no request was sent"):
+        ledger.reserve(10, 10)
+    assert ledger.totals().requests == 0
 
 
 def test_an_entry_that_cannot_be_read_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
