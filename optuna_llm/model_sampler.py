@@ -137,7 +137,7 @@ class ModelSampler(HybridSampler, abc.ABC):
         max_retries: Times that a request is tried again after a passing fault.
         extra_body: Sent with every request, for options of a particular server.
         cassette: A :class:`optuna_llm.chat.Cassette`, or the path of one, that records the
-            exchanges with the model or replays them.
+            exchanges with the model or replays them. One in mode "replay" needs no model.
         anonymize: Send neither names, labels, texts nor error messages: parameters are ``p1``,
             ``p2``, ..., choices ``option_a``, ``option_b``, ..., and ``task`` (but for
             ``n_trials``) and ``param_docs`` stay on this machine. Numbers are sent as they are:
@@ -222,6 +222,10 @@ class ModelSampler(HybridSampler, abc.ABC):
             prices=prices,
         )
         budget = Budget(max_requests, max_tokens, max_cost, max_seconds)
+        if cassette is not None:
+            tape = cassette if isinstance(cassette, Cassette) else Cassette(cassette)
+            if chat_model is not None or not tape.needs_model:
+                chat_model = tape.wrap(chat_model)
         self._assistant: Assistant | None = None
         if chat_model is None:
             kind = type(self).__name__
@@ -231,9 +235,6 @@ class ModelSampler(HybridSampler, abc.ABC):
                 " set OPTUNA_LLM_MODEL or a provider's key."
             )
         else:
-            if cassette is not None:
-                tape = cassette if isinstance(cassette, Cassette) else Cassette(cassette)
-                chat_model = tape.wrap(chat_model)
             self._assistant = Assistant(chat_model, budget, max_output_tokens)
 
     def __init_subclass__(cls) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 import json
+from pathlib import Path
 import sys
 from typing import Any
 
@@ -15,6 +16,7 @@ from optuna.distributions import IntDistribution
 from optuna.samplers import RandomSampler
 import pytest
 
+from optuna_llm import Cassette
 from optuna_llm import LLAMBOSampler
 from optuna_llm import LLMSampler
 from optuna_llm import Task
@@ -187,3 +189,23 @@ def test_a_model_whose_package_is_missing_is_an_error_at_once(
     study = optuna.create_study(sampler=LLMSampler("bedrock/some-model"))
     with pytest.raises(MissingExtraError, match=r"optuna-llm\[litellm\]"):
         study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=3)
+
+
+def test_a_recorded_search_is_replayed_without_a_model(tmp_path: Path) -> None:
+    def objective(trial: optuna.Trial) -> float:
+        return (trial.suggest_float("x", 0, 1) - 0.3) ** 2
+
+    def run(sampler: LLMSampler) -> optuna.Study:
+        study = optuna.create_study(sampler=sampler)
+        study.optimize(objective, n_trials=12)
+        return study
+
+    path = tmp_path / "search.jsonl"
+    with ChatServer(Neighbours()) as server:
+        url = server.base_url
+        first = run(LLMSampler("m", base_url=url, cassette=path, seed=0, prefetch=False))
+        n_requests = server.count
+        second = run(LLMSampler(cassette=Cassette(path, "replay"), seed=0, prefetch=False))
+        assert server.count == n_requests > 0
+    assert [t.params for t in first.trials] == [t.params for t in second.trials]
+    assert any(t.user_attrs["llm:source"] == "llm" for t in second.trials)

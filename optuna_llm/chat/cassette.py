@@ -59,6 +59,11 @@ class Cassette:
         self._lines: list[dict[str, Any]] | None = None
         self._played: Counter[str] = Counter()
 
+    @property
+    def needs_model(self) -> bool:
+        """Whether a model must be at hand for what is not recorded."""
+        return self._mode != "replay"
+
     def wrap(self, model: ChatModel | None) -> ChatModel:
         """Return ``model`` with this cassette between it and the caller.
 
