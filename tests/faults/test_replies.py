@@ -8,6 +8,7 @@ import gzip
 import itertools
 import json
 from pathlib import Path
+import statistics
 import time
 import tracemalloc
 
@@ -134,8 +135,11 @@ def test_the_longest_replies_cost_little_more_than_a_good_one_of_their_length() 
     read = reading(good)
     read()
     # A good one takes milliseconds.
-    most_seconds, most_memory = 200 * seconds_of(read), 10 * peak_of(read)
+    usual = statistics.median(seconds_of(read) for _ in range(7))
+    most_seconds, most_memory = 300 * usual, 10 * peak_of(read)
     for number, reply in enumerate(long_replies()):
-        assert seconds_of(reading(reply)) <= most_seconds, reply[:80]
+        # Others share the machine: what is too slow once is measured again.
+        times = (seconds_of(reading(reply)) for _ in range(3))
+        assert any(seconds <= most_seconds for seconds in times), reply[:80]
         if number % 4 == 0:
             assert peak_of(reading(reply)) <= most_memory, reply[:80]
