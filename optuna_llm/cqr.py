@@ -41,6 +41,7 @@ from optuna_llm.surrogate.fidelity import last_values
 from optuna_llm.surrogate.quantile import ConformalQuantileTrees
 from optuna_llm.surrogate.quantile import QuantileEnsemble
 from optuna_llm.surrogate.quantile import select_rows
+from optuna_llm.surrogate.targets import chebyshev
 
 
 if TYPE_CHECKING:
@@ -64,7 +65,6 @@ _N_REFINED = 8
 _REFINING_STEPS = ((0.01, 0.15), (0.003, 0.075))
 _MIN_FINISHED = 4
 _CONSTRAINT_RISK = 0.25
-_AUGMENTATION = 0.05
 
 
 class CQRSampler(BaseSampler):
@@ -353,7 +353,9 @@ class CQRSampler(BaseSampler):
             # Nothing is feasible yet: look for what comes closest.
             y = np.array([o.violation for o in observed])
         elif history.is_multi_objective:
-            y = _chebyshev(np.array([o.values for o in observed]), rng)
+            weights = rng.dirichlet(np.ones(len(history.directions)))
+            values = np.array([o.values for o in observed], dtype=float)
+            y = chebyshev(values.reshape(-1, len(weights)), weights)
         else:
             curves = [o.intermediate_values for o in observed]
             final = [None if o.values is None else o.values[0] for o in observed]
@@ -490,16 +492,3 @@ def _repeated(candidates: np.ndarray, known: np.ndarray) -> np.ndarray:
     repeated = np.ones(len(rows), dtype=bool)
     repeated[first] = False
     return repeated[len(known) :]
-
-
-def _chebyshev(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return a random augmented Chebyshev scalarisation of the ranks of (n, objectives).
-
-    As in ParEGO (Knowles 2006), with ranks against objectives of very different spread.
-    """
-    if len(values) == 0:
-        return np.empty(0)
-    ranks = np.column_stack([np.unique(v, return_inverse=True)[1] for v in values.T])
-    scaled = ranks / np.maximum(ranks.max(axis=0), 1)
-    weighted = scaled * rng.dirichlet(np.ones(values.shape[1]))
-    return np.asarray(weighted.max(axis=1) + _AUGMENTATION * weighted.sum(axis=1))

@@ -297,19 +297,23 @@ class TrackRecord:
         self._evidence: list[_Evidence] = []
         self._proposal_errors: list[tuple[float, float]] = []
         self._held_out_errors: list[tuple[float, float]] = []
-        scores: dict[str, dict[int, float]] = {}
+        # A study with one objective has the same losses on the scales of all its trials.
+        losses: dict[tuple[tuple[float, ...], bool], dict[int, float]] = {}
         for o in reversed(history.observations):
             told = o.record.surrogate if o.record is not None else {}
             if not told:
                 continue
-            key = str(told["scale"])
-            if key not in scores:
-                scores[key] = ScoreScale.from_dict(told["scale"]).scores(history)
+            scale = ScoreScale.from_dict(told["scale"])
+            kind = (scale.weights, scale.by_violation)
+            if kind not in losses:
+                losses[kind] = scale.losses(history)
+            asked = (*map(int, told["held_out"]["numbers"]), o.number)
+            scores = {n: scale.score(losses[kind][n]) for n in asked if n in losses[kind]}
             if len(self._evidence) < _MEMORY:
-                self.add(scores[key], told["held_out"])
-            if o.number in scores[key] and told["model"] is not None:
+                self.add(scores, told["held_out"])
+            if o.number in scores and told["model"] is not None:
                 mean, spread = told["model"]
-                self._proposal_errors.append((scores[key][o.number] - mean, spread))
+                self._proposal_errors.append((scores[o.number] - mean, spread))
             if len(self._proposal_errors) >= _MAX_ERRORS:
                 break
 

@@ -17,6 +17,7 @@ import numpy as np
 from optuna.distributions import CategoricalDistribution
 
 from optuna_llm.history import History
+from optuna_llm.history import Observation
 from optuna_llm.prompts.text import show_name
 from optuna_llm.prompts.text import show_value
 from optuna_llm.space import SearchSpace
@@ -54,8 +55,18 @@ class Outlook:
         self._history = history
         self._seed = seed
 
-    def _features(self, configurations: Sequence[Mapping[str, Any]]) -> np.ndarray:
-        return self._space.one_hot(self._space.coordinates(configurations))
+    @functools.cached_property
+    def _all_features(self) -> np.ndarray:
+        """The features of all trials, in their order: several models are fitted to them."""
+        params = [o.params for o in self._history.observations]
+        return self._space.one_hot(self._space.coordinates(params))
+
+    @functools.cached_property
+    def _row(self) -> dict[int, int]:
+        return {o.number: i for i, o in enumerate(self._history.observations)}
+
+    def _features(self, trials: Sequence[Observation]) -> np.ndarray:
+        return self._all_features[[self._row[o.number] for o in trials]]
 
     @functools.cached_property
     def _activity(self) -> Activity:
@@ -74,9 +85,9 @@ class Outlook:
         ranking = self._history.ranking
         if len(ranking) < _MIN_TRIALS_TO_RANK or len(self._space) == 0:
             return None
-        running = [o.params for o in self._history.running]
+        running = self._history.running
         return QuantileEnsemble(seed=self._seed).fit(
-            self._features([o.params for o in ranking]),
+            self._features(ranking),
             np.arange(len(ranking), dtype=float),
             self._features(running) if running else None,
         )
@@ -88,9 +99,7 @@ class Outlook:
             return None
         trials = (*self._history.ranking, *failed)
         outcome = np.arange(len(trials)) >= len(self._history.ranking)
-        return Feasibility(seed=self._seed).fit(
-            self._features([o.params for o in trials]), outcome
-        )
+        return Feasibility(seed=self._seed).fit(self._features(trials), outcome)
 
     def expected_losses(
         self,
@@ -114,9 +123,9 @@ class Outlook:
         known = [
             o for o in self._history.observations if o.number in losses and o.number not in without
         ]
-        running = [o.params for o in self._history.running]
+        running = self._history.running
         model = QuantileEnsemble(seed=self._seed).fit(
-            self._features([o.params for o in known]),
+            self._features(known),
             np.array([losses[o.number] for o in known], dtype=float),
             self._features(running) if running else None,
         )
@@ -138,7 +147,7 @@ class Outlook:
         feasible = self.feasible(configurations)
         utility = np.log(np.maximum(feasible, 1e-12))
         if self._surrogate is not None:
-            seen = self._features([o.params for o in self._history.ranking])
+            seen = self._features(self._history.ranking)
             incumbent = float(self._surrogate.predict_scaled(seen, (0.5,)).min())
             quantiles = self._surrogate.predict_scaled(
                 self._candidate_features(configurations), _LEVELS, noise=False

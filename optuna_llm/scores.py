@@ -18,6 +18,7 @@ from optuna.study import StudyDirection
 from optuna_llm.history import History
 from optuna_llm.history import Observation
 from optuna_llm.surrogate.fidelity import aligned_values
+from optuna_llm.surrogate.targets import chebyshev
 
 
 BEST_SCORE = 1000.0
@@ -26,7 +27,6 @@ _LOWEST = -500.0
 _HIGHEST = 10_000.0
 # The share of the results that lie between 0 and 1000.
 _POOR_QUANTILE = 0.75
-_AUGMENTATION = 0.05
 
 
 @dataclass(frozen=True)
@@ -84,12 +84,15 @@ class ScoreScale:
 
     def scores(self, history: History) -> dict[int, float]:
         """Return the scores of finished trials by number; failed ones have none."""
-        losses = _losses(_scored(history), self.weights, self.by_violation)
-        return {number: self.score(loss) for number, loss in losses.items()}
+        return {number: self.score(loss) for number, loss in self.losses(history).items()}
+
+    def losses(self, history: History) -> dict[int, float]:
+        """Return the losses of finished trials by number; ``best`` and ``poor`` play no part."""
+        return _losses(_scored(history), self.weights, self.by_violation)
 
     def score(self, loss: float) -> float:
         """Return the score of a loss."""
-        # Halves, for the same reason.
+        # Halves, because the difference of two huge losses may overflow.
         linear = BEST_SCORE * ((self.poor / 2 - loss / 2) / (self.poor / 2 - self.best / 2))
         if linear < 0:
             return _LOWEST * (1 - math.exp(max(linear, -1e6) / -_LOWEST))
@@ -115,11 +118,8 @@ def _losses(
     if by_violation:
         return {o.number: o.violation for o in scored}
     if weights:
-        # Ranks, because objectives may differ in spread by any factor (ParEGO, Knowles 2006).
-        values = np.array([o.values for o in scored], dtype=float).reshape(-1, len(weights))
-        ranks = [np.unique(v, return_inverse=True)[1] for v in values.T]
-        scaled = np.column_stack([r / max(r.max(initial=0), 1) for r in ranks]) * weights
-        losses = scaled.max(axis=1, initial=0.0) + _AUGMENTATION * scaled.sum(axis=1)
+        values = np.array([o.values for o in scored], dtype=float)
+        losses = chebyshev(values.reshape(-1, len(weights)), weights)
     else:
         final = [None if o.values is None else o.values[0] for o in scored]
         losses = aligned_values([o.intermediate_values for o in scored], final)
