@@ -217,6 +217,12 @@ class CQRSampler(BaseSampler):
             self._label(study, trial, *self._startup_label(trial.number))
             return {}
         params, why = self._propose(history, space, trial)
+        # While this was computed another worker may have come to the same.
+        now = self._history(study, trial)
+        finished = {o.number for o in history.observations if o.state.is_finished()}
+        others = [_announced(o, now) for o in now.observations if o.number not in finished]
+        if params and others and space.duplicates(params, space.coordinates(others)):
+            params, why = self._propose(now, space, trial)
         self._label(study, trial, "base", why)
         if params:
             entry: Any = {"trial": trial.number, "params": encode_params(space, params)}
