@@ -13,6 +13,8 @@ import numpy as np
 
 _STEPS = (0.01, 0.3)
 _DIMENSIONS_CHANGED = (1, 2, 4)
+# Share of the changed numbers that move to an end of their range.
+_END_SHARE = 0.2
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,10 @@ class Domain:
         """Return n perturbed copies of known configurations, shape (n, parameters).
 
         A copy differs from its parent in 1, 2, 4 or all parameters. Numbers take a normal step
-        of log-uniform deviation, but at least to the next grid point; choices are drawn anew.
-        Better parents have more copies: the weight is 1 / (rank + 1).
+        of log-uniform deviation, but at least to the next grid point; one in five moves to an end
+        of its range instead, since many optima lie on faces of the cube, where no uniform
+        configuration does. Choices are drawn anew. Better parents have more copies: the weight
+        is 1 / (rank + 1).
 
         Args:
             parents: Coordinates of known configurations, best first, shape (k, parameters),
@@ -76,14 +80,20 @@ class Domain:
         smallest, largest = np.log(steps)
         deviations = np.exp(rng.uniform(smallest, largest, size=n))
         moves = deviations[:, None] * rng.standard_normal((n, n_parameters))
+        upwards = rng.random((n, n_parameters)) >= 0.5
+        to_end = rng.random((n, n_parameters)) < _END_SHARE
         for column, (n_choices, grid) in enumerate(zip(self.n_choices, self.grids, strict=True)):
             old = copies[:, column]
             if n_choices:
                 new = fresh[:, column]
             else:
                 new = np.clip(old + moves[:, column], 0.0, 1.0)
+                low, high = 0.0, 1.0
                 if grid is not None:
                     new = _moved_on_grid(grid, old, new, moves[:, column])
+                    low, high = grid[0], grid[-1]
+                end = np.where(upwards[:, column], high, low)
+                new = np.where(to_end[:, column] & (end != old), end, new)
             copies[:, column] = np.where(changed[:, column], new, old)
         return copies
 

@@ -16,6 +16,10 @@ def legal(candidates: np.ndarray) -> bool:
     return bool(inside and np.isin(choice, [0, 1, 2]).all() and np.isin(gridded, GRID).all())
 
 
+def at_ends(candidates: np.ndarray) -> np.ndarray:
+    return np.isin(candidates, [0.0, 1.0]) | np.isin(candidates, [GRID[0], GRID[-1]])
+
+
 def test_uniform_candidates_cover_everything_legal():
     candidates = DOMAIN.uniform(3000, np.random.default_rng(0))
     assert legal(candidates)
@@ -36,8 +40,20 @@ def test_equal_volumes_of_the_unit_cube_belong_to_all_choices():
 def test_small_steps_stay_near():
     parents = np.array([[0.5, 1, 0.5]])
     copies = DOMAIN.around(parents, 500, np.random.default_rng(0), steps=(0.001, 0.01))
-    assert np.abs(copies[:, 0] - 0.5).max() < 0.05
-    assert set(copies[:, 2]) == {0.3, 0.5, 0.7}
+    inside = ~at_ends(copies)
+    assert np.abs(copies[inside[:, 0], 0] - 0.5).max() < 0.05
+    assert set(copies[inside[:, 2], 2]) == {0.3, 0.5, 0.7}
+
+
+def test_numbers_move_to_both_ends_of_their_range():
+    copies = DOMAIN.around(np.array([[0.5, 1, 0.5]]), 3000, np.random.default_rng(0))
+    changed = copies != [0.5, 1, 0.5]
+    for column, low, high in ((0, 0.0, 1.0), (2, 0.1, 0.9)):
+        moved = copies[changed[:, column], column]
+        assert 0.07 < (moved == low).mean() < 0.25
+        assert 0.07 < (moved == high).mean() < 0.25
+    # Optima in corners are found from there.
+    assert at_ends(copies)[:, [0, 2]].all(axis=1).any()
 
 
 def test_copies_stay_legal_and_near_the_best_parents():
@@ -47,7 +63,8 @@ def test_copies_stay_legal_and_near_the_best_parents():
     changed = copies != parents[0]
     of_first = changed.sum(axis=1) <= 1
     assert 0.1 < of_first.mean() < 0.6
-    near = np.abs(copies[:, :1] - parents[:, 0])
+    stepped = copies[~at_ends(copies)[:, 0]]
+    near = np.abs(stepped[:, :1] - parents[:, 0])
     assert (near[:, 0] < near[:, 1]).mean() > 0.55
     assert np.median(near.min(axis=1)) < 0.05
 
