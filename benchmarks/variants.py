@@ -18,7 +18,7 @@ from optuna_llm.space import SearchSpace
 # Where the two coordinates of the failing corner sum up to more, it fails: a quarter of a square.
 _FAILING_SUM = 2 - 0.5**0.5
 _NOISE = 0.1
-_N_WORKERS = 8
+_N_WORKERS = 16
 
 
 class Variant(Task):
@@ -104,7 +104,7 @@ class Noisy(Variant):
 
 
 class Parallel(Variant):
-    """Eight workers: proposals are made before earlier results are known."""
+    """Sixteen workers: proposals are made before earlier results are known."""
 
     label = "parallel"
     n_workers = _N_WORKERS

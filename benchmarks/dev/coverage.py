@@ -21,6 +21,7 @@ NOISES: dict[str, Callable[[np.random.Generator, np.ndarray], np.ndarray]] = {
     "skewed": lambda rng, X: 0.3 * rng.exponential(size=len(X)),
 }
 LEVELS = (0.1, 0.2, 0.8, 0.9)
+SURROGATES = {"ensemble": QuantileEnsemble, "gbt": ConformalQuantileTrees}
 
 
 def draw(n: int, noise: str, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -37,8 +38,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=100)
     parser.add_argument("--sizes", type=int, nargs="+", default=[50, 100, 200])
+    parser.add_argument("--surrogates", nargs="+", choices=SURROGATES, default=list(SURROGATES))
     arguments = parser.parse_args()
-    for surrogate in (QuantileEnsemble, ConformalQuantileTrees):
+    for name in arguments.surrogates:
         for n in arguments.sizes:
             for noise in NOISES:
                 covered = []
@@ -46,13 +48,13 @@ def main() -> None:
                     rng = np.random.default_rng([n, repeat])
                     X, y = draw(n, noise, rng)
                     X_new, y_new = draw(400, noise, rng)
-                    q = surrogate(seed=repeat).fit(X, y).predict(X_new, LEVELS)
+                    q = SURROGATES[name](seed=repeat).fit(X, y).predict(X_new, LEVELS)
                     inside = [(q[:, i] <= y_new) & (y_new <= q[:, -1 - i]) for i in (0, 1)]
                     covered.append(np.mean(inside, axis=1))
                 mean = np.mean(covered, axis=0)
                 error = np.std(covered, axis=0) / np.sqrt(len(covered))
                 print(
-                    f"{surrogate.__name__:22} n={n:4} {noise:15} 80 %: {mean[0]:.3f} "
+                    f"{name:8} n={n:4} {noise:15} 80 %: {mean[0]:.3f} "
                     f"+- {error[0]:.3f}   60 %: {mean[1]:.3f} +- {error[1]:.3f}",
                     flush=True,
                 )

@@ -1,21 +1,19 @@
-"""What a sampler does with failures, pruners, parallel workers, and how long it takes.
+"""What a sampler does with failures at the optimum and with pruners, and how long it takes.
 
     OPTUNA_LLM_DATA=... python -m benchmarks.dev.scenarios failures --samplers TPE GP CQR
-    (or: hyperband, parallel, cost)
+    (or: hyperband, cost)
 
-Failures: :class:`benchmarks.dev.language_model.LanguageModel`. Hyperband and parallel: the lcbench
-surrogates of the development list.
+Failures: :class:`benchmarks.dev.language_model.LanguageModel`. Hyperband: the lcbench surrogates
+of the development list. For 16 workers, and for failures elsewhere, see the runner's variants.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections import deque
 from collections.abc import Callable
 from collections.abc import Iterator
 import json
 import time
-from typing import Any
 import warnings
 
 import numpy as np
@@ -42,7 +40,6 @@ SAMPLERS: dict[str, Build] = {
 TASKS = [name for name in tasks.DEVELOPMENT if name.startswith("yahpo/lcbench")]
 EPOCHS = 52
 N_TRIALS = 100
-N_WORKERS = 16
 
 
 def failures(build: Build, seed: int) -> dict[str, float]:
@@ -103,29 +100,6 @@ def hyperband(task: Task, build: Build, seed: int) -> dict[str, float]:
     return {**result, "trials": len(study.trials)}
 
 
-def parallel(task: Task, build: Build, seed: int) -> dict[str, float]:
-    """Regret at equal trial counts of one worker and of 16, and repeated pending proposals."""
-    result: dict[str, float] = {}
-    for n_workers in (1, N_WORKERS):
-        study = optuna.create_study(sampler=build(seed))
-        under_way: deque[tuple[optuna.Trial, dict[str, Any]]] = deque()
-        repeated = 0
-        for _ in range(N_TRIALS):
-            if len(under_way) == n_workers:
-                trial, params = under_way.popleft()
-                study.tell(trial, task.loss(params))
-            trial = study.ask()
-            params = task.ask(trial)
-            repeated += any(params == other for _, other in under_way)
-            under_way.append((trial, params))
-        for trial, params in under_way:
-            study.tell(trial, task.loss(params))
-        for n in (25, 50, 100):
-            result[f"{n_workers} workers @{n}"] = _regret(task, study, n)
-        result[f"{n_workers} workers repeated"] = repeated
-    return result
-
-
 def cost() -> Iterator[str]:
     """CPU milliseconds of a proposal for 8 parameters after 100, 1000 and 10000 trials."""
     space: dict[str, BaseDistribution] = {
@@ -172,7 +146,7 @@ def _syne_tune(n: int) -> float:
 def main() -> None:
     """Print one line for each sampler: means over tasks and seeds."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("scenario", choices=["failures", "hyperband", "parallel", "cost"])
+    parser.add_argument("scenario", choices=["failures", "hyperband", "cost"])
     parser.add_argument("--samplers", nargs="+", default=["TPE", "CQR"], choices=list(SAMPLERS))
     parser.add_argument("--seeds", type=int, default=2)
     arguments = parser.parse_args()
@@ -188,8 +162,7 @@ def main() -> None:
             if arguments.scenario == "failures":
                 results.append(failures(SAMPLERS[name], seed))
                 continue
-            scenario = {"hyperband": hyperband, "parallel": parallel}[arguments.scenario]
-            results += [scenario(tasks.load(t), SAMPLERS[name], seed) for t in TASKS]
+            results += [hyperband(tasks.load(t), SAMPLERS[name], seed) for t in TASKS]
         means = {k: round(float(np.mean([r[k] for r in results])), 4) for k in results[0]}
         print(f"{name:10} {json.dumps(means)} n={len(results)}", flush=True)
 
