@@ -161,8 +161,8 @@ def main() -> None:
         for seed in range(arguments.seeds):
             if arguments.scenario == "failures":
                 results.append(failures(SAMPLERS[name], seed))
-                continue
-            results += [hyperband(tasks.load(t), SAMPLERS[name], seed) for t in TASKS]
+            else:
+                results += [hyperband(tasks.load(t), SAMPLERS[name], seed) for t in TASKS]
         means = {k: round(float(np.mean([r[k] for r in results])), 4) for k in results[0]}
         print(f"{name:10} {json.dumps(means)} n={len(results)}", flush=True)
 
