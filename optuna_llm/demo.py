@@ -161,7 +161,13 @@ def run(
         plan = f"{done} trials are there already, {left} to do" if done else f"{left} trials to do"
         say(f"{name}: {plan} with {type(study.sampler).__name__}.")
         if left:
-            study.optimize(objective(score), n_trials=left, show_progress_bar=show_progress)
+            try:
+                study.optimize(objective(score), n_trials=left, show_progress_bar=show_progress)
+            except UnboundLocalError as error:
+                # What Optuna 5.0 makes of an interrupt that comes while it stores a result.
+                if isinstance(error.__context__, KeyboardInterrupt):
+                    raise error.__context__ from None
+                raise
         return study
 
     with _quiet():

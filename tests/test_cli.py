@@ -172,3 +172,12 @@ def test_demo_ends_in_a_message_and_an_exit_code(
     monkeypatch.setattr(demo, "demo", fail)
     assert main(["demo", "--storage", f"sqlite:///{tmp_path}/demo.db"]) == code
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("n_trials", ["x", "0", "2.5"])
+def test_a_wrong_number_of_trials_is_named(
+    n_trials: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["demo", "--trials", n_trials])
+    assert f"--trials: {n_trials!r} is not a positive whole number" in capsys.readouterr().err

@@ -81,6 +81,23 @@ def test_an_interrupted_run_keeps_what_is_finished_and_goes_on(
     assert demo.n_complete(result.study) == demo.n_complete(result.random_study) == 6
 
 
+def test_an_interrupt_while_a_result_is_stored_is_one_too(
+    storage: InMemoryStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = storage.set_trial_state_values
+
+    def interrupted(trial_id: int, state: TrialState, values: Any = None) -> bool:
+        if trial_id == 2 and state.is_finished():
+            raise KeyboardInterrupt
+        return store(trial_id, state, values)
+
+    monkeypatch.setattr(storage, "set_trial_state_values", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        _run(storage)
+    monkeypatch.undo()
+    assert demo.n_complete(_run(storage).study) == 6
+
+
 def test_progress_is_told_in_words(storage: InMemoryStorage) -> None:
     said: list[str] = []
     options: dict[str, Any] = {"storage": storage, "seed": 0, "show_progress": False}
