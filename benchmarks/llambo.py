@@ -1,7 +1,7 @@
 """What ``LLAMBOSampler`` makes of a model that can read examples, and what it costs.
 
-The model is ``tests.neighbours``: it knows nothing but its prompts, proposes near their best
-examples, and predicts by their nearest ones, with noise. It is served over HTTP.
+The model is ``tests.support.neighbours``: it knows nothing but its prompts, proposes near their
+best examples, and predicts by their nearest ones, with noise. It is served over HTTP.
 
 python -m benchmarks.llambo --tasks report --seeds 10
 """
@@ -22,15 +22,17 @@ from optuna.samplers import RandomSampler
 from optuna.samplers import TPESampler
 from tqdm import tqdm
 
+from benchmarks.references import UnknownTaskError
 from benchmarks.tasks import load
 from benchmarks.tasks import select
 from optuna_llm import CQRSampler
 from optuna_llm import LLAMBOSampler
-from optuna_llm.history import History
-from optuna_llm.provenance import read_record
-from optuna_llm.scores import ScoreScale
-from tests.neighbours import Neighbours
-from tests.server import ChatServer
+from optuna_llm.history.cost import Cost
+from optuna_llm.history.history import History
+from optuna_llm.history.predictions import Predictions
+from optuna_llm.history.scores import ScoreScale
+from tests.support.neighbours import Neighbours
+from tests.support.server import ChatServer
 
 
 if TYPE_CHECKING:
@@ -66,17 +68,19 @@ class Found:
         self.regrets.append(task.regret(study.best_value))
         history = History.from_study(study)
         for trial in study.trials:
-            record = read_record(trial)
-            if record is None or not record.surrogate:
+            told, cost = Predictions.read(trial), Cost.read(trial)
+            if not told.scale:
                 continue
-            told = record.surrogate
-            self.requests.append(record.requests)
-            self.prompt_tokens.append(record.prompt_tokens)
-            self.weights.append(told["weight"])
-            if "interval" in told:
-                score = ScoreScale.from_dict(told["scale"]).scores(history)[trial.number]
-                for hits, key in ((self.covered, "interval"), (self.raw, "raw_interval")):
-                    hits.append(told[key][0] <= score <= told[key][-1])
+            self.requests.append(cost.requests)
+            self.prompt_tokens.append(cost.prompt_tokens)
+            self.weights.append(told.weight)
+            if told.interval is not None and told.raw_interval is not None:
+                score = ScoreScale.from_dict(told.scale).scores(history)[trial.number]
+                for hits, interval in (
+                    (self.covered, told.interval),
+                    (self.raw, told.raw_interval),
+                ):
+                    hits.append(interval[0] <= score <= interval[-1])
 
 
 def run(task: Task, sampler: BaseSampler, found: Found) -> None:
@@ -127,10 +131,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.simplefilter("ignore")
-    names = select(["guard"], options.tasks.split(","))
+    try:
+        tasks = [load(name) for name in select(["guard"], options.tasks.split(","))]
+    except UnknownTaskError as error:
+        parser.error(str(error))
     results = {name: Found() for name in ("TPE", "Random", "CQR")}
-    for name in tqdm(names, unit="task"):
-        task = load(name)
+    for task in tqdm(tasks, unit="task"):
         for seed in range(options.seeds):
             run(task, TPESampler(seed=seed), results["TPE"])
             run(task, RandomSampler(seed=seed), results["Random"])

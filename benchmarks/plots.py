@@ -33,10 +33,16 @@ def draw(rows: pd.DataFrame, folder: Path) -> list[Path]:
         n: {"color": _COLOURS[i % 7], "linestyle": _DASHES[i // 7 % 4]}
         for i, n in enumerate(names)
     }
-    found = {n: statistics.blocks(table, n) for n in range(1, len(table.columns) + 1)}
+    numbers = range(1, len(table.columns) + 1)
+    counted = statistics.counted(table)
+    found = {n: statistics.blocks(counted, n) for n in numbers}
     most = max(len(f.columns) for f in found.values())
     # Ranks among fewer samplers would be others.
-    ranked = {n: statistics.ranks(f) for n, f in found.items() if len(f.columns) == most}
+    ranked = {
+        n: statistics.ranks(statistics.blocks(table, n))
+        for n, f in found.items()
+        if len(f.columns) == most
+    }
     return [
         _over_trials(_curves(found), styles, "mean normalised regret", folder / "regret.png"),
         _over_trials(_curves(ranked), styles, "mean rank", folder / "rank.png"),

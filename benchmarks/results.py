@@ -10,12 +10,17 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from benchmarks.references import known
 
 
 FIELDS = ("suite", "task", "seed", "sampler", "trial", "value", "seconds", "observed")
+
+
+# The suite whose trials may be infeasible.
+CONSTRAINED = "constrained"
 
 
 class Job(NamedTuple):
@@ -31,7 +36,8 @@ class Row(NamedTuple):
 
     Attributes:
         trial: How many trials had finished before.
-        value: The true loss; None for a trial without one (failed or pruned).
+        value: The true loss; None for a trial without one that counts (failed, pruned, or a
+            constraint broken).
         seconds: Time spent in the sampler.
         observed: What the sampler was told, where that differs from ``value``.
     """
@@ -87,13 +93,26 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.7g}"
 
 
+def is_constrained(suites: pd.Series[str]) -> pd.Series[bool]:
+    """Return which suites are of constrained tasks, variants included."""
+    found: pd.Series[bool] = suites.str.partition("-")[0] == CONSTRAINED
+    return found
+
+
+def variant_of(suites: pd.Series[str]) -> pd.Series[str]:
+    """Return the variant of each suite, ``plain`` where it is none."""
+    found: pd.Series[str] = suites.str.partition("-")[2].replace("", "plain")
+    return found
+
+
 def read(paths: Iterable[Path]) -> pd.DataFrame:
     """Read results files into one table, with the regret of the best configuration so far.
 
     Returns:
         One row a trial of the last run of each study, with the columns of the file and
         ``regret``: of the configuration that looks best after the trial, at least 0 (a study may
-        find a better configuration than the best that was known), NaN before the first value.
+        find a better configuration than the best that was known). Before the first value it is
+        infinite in a constrained task, and NaN in others.
     """
     rows = pd.concat([pd.read_csv(path) for path in paths], ignore_index=True)
     rows = rows.dropna(subset=["seconds"])
@@ -106,11 +125,13 @@ def read(paths: Iterable[Path]) -> pd.DataFrame:
         raise SystemExit(f"references.json lacks {missing}: `python -m benchmarks run` adds them")
     best = names.map({n: r.best for n, r in scales.items()})
     median = names.map({n: r.median for n, r in scales.items()})
-    looks = rows["observed"].fillna(rows["value"])
+    # A loss that was told but does not count is that of an infeasible trial.
+    looks = rows["observed"].fillna(rows["value"]).where(rows["value"].notna())
     groups = [rows[c] for c in key]
     best_before = looks.groupby(groups).cummin().groupby(groups).ffill().groupby(groups).shift()
     is_incumbent = looks.notna() & ~(looks >= best_before)
     incumbent = rows["value"].where(is_incumbent).groupby(groups).ffill()
     regret = ((incumbent - best) / (median - best)).clip(lower=0.0)
+    regret = regret.mask(is_constrained(rows["suite"]) & regret.isna(), np.inf)
     found: pd.DataFrame = rows.assign(regret=regret)
     return found

@@ -35,7 +35,6 @@ from benchmarks.variants import Variant
 
 if TYPE_CHECKING:
     from benchmarks.samplers import Endpoint
-    from benchmarks.task import Task
 
 
 # Durations of the trials of simulated workers: the standard deviation of their logarithm.
@@ -71,49 +70,77 @@ def run_study(job: Job, n_trials: int, endpoint: Endpoint) -> list[Row]:
     variant = task if isinstance(task, Variant) else Variant(task)
     rng = np.random.default_rng([job.seed, 77])
     durations = rng.lognormal(sigma=_DURATION_SPREAD, size=n_trials).tolist()
-    noises = variant.noise * (variant.median - variant.best) * rng.standard_normal(n_trials)
     entry = SAMPLERS[job.sampler]
-    with entry.open(Study(task, job.seed, n_trials, endpoint)) as sampler:
+    told = Study(task, job.seed, n_trials, endpoint)
+    with entry.open(told) as sampler:
         study = optuna.create_study(
-            study_name=f"{job.task} {job.seed}", sampler=sampler, pruner=_pruner(variant)
+            study_name=f"{job.task} {job.seed}",
+            directions=["minimize"] * variant.n_objectives,
+            sampler=sampler,
+            pruner=_pruner(variant),
         )
-        if entry.seeded:
-            study.enqueue_trial(task.default())
+        if entry.begin is not None:
+            entry.begin(study, told)
+        # What is there already has been evaluated elsewhere; numbers go on from it.
+        n_all = n_trials + len(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)))
+        noises = variant.noise * (variant.median - variant.best) * rng.standard_normal(n_all)
         rows: list[Row] = []
+        found: list[tuple[float, ...]] = []
         running: list[_Running] = []
         clock = 0.0
         for duration in durations:
             if len(running) == variant.n_workers:
                 clock = running[0].end
-                rows.append(_finish(study, variant, heapq.heappop(running), noises))
-            heapq.heappush(running, _start(study, task, clock + duration))
-        rows += [_finish(study, variant, one, noises) for one in sorted(running)]
+                one = heapq.heappop(running)
+                rows.append(_finish(study, variant, one, job.seed, noises, found))
+            heapq.heappush(running, _start(study, variant, clock + duration))
+        rows += [_finish(study, variant, one, job.seed, noises, found) for one in sorted(running)]
     return [row._replace(trial=i) for i, row in enumerate(rows)]
 
 
-def _start(study: optuna.Study, task: Task, end: float) -> _Running:
+def _start(study: optuna.Study, variant: Variant, end: float) -> _Running:
     start = time.perf_counter()
     trial = study.ask()
-    params = task.ask(trial)
-    return _Running(end, trial, params, time.perf_counter() - start)
+    params = variant.ask(trial)
+    seconds = time.perf_counter() - start
+    if variant.reports:
+        trial.report(variant.loss(params), step=0)
+    return _Running(end, trial, params, seconds)
 
 
-def _finish(study: optuna.Study, variant: Variant, one: _Running, noises: np.ndarray) -> Row:
-    """Evaluate a trial and tell its result, with noise where the variant has it."""
-    outcome = _evaluate(variant, one)
+def _finish(
+    study: optuna.Study,
+    variant: Variant,
+    one: _Running,
+    seed: int,
+    noises: np.ndarray,
+    found: list[tuple[float, ...]],
+) -> Row:
+    """Evaluate a trial and tell its result, with noise where the variant has it.
+
+    The losses of a trial that counts join those that were found before.
+    """
+    interrupted = variant.is_interrupted(seed, one.trial.number)
+    outcome = TrialState.FAIL if interrupted else _evaluate(variant, one)
     start = time.perf_counter()
     if isinstance(outcome, TrialState):
         study.tell(one.trial, state=outcome)
         value = observed = None
     else:
-        value, told = outcome, outcome + float(noises[one.trial.number])
+        told = [loss + float(noises[one.trial.number]) for loss in outcome]
         study.tell(one.trial, told)
-        observed = told if variant.noise else None
+        feasible = all(v <= 0 for v in one.trial.constraints.values())
+        found += [outcome] if feasible else []
+        value = outcome[0] if feasible else None
+        observed = told[0] if variant.noise or not feasible else None
+    if variant.n_objectives > 1:
+        # What counts is what all trials so far have reached together.
+        value, observed = variant.front_loss(found), None
     return Row(one.trial.number, value, one.seconds + time.perf_counter() - start, observed)
 
 
-def _evaluate(variant: Variant, one: _Running) -> float | TrialState:
-    """Return the loss, or how the trial ended without one."""
+def _evaluate(variant: Variant, one: _Running) -> tuple[float, ...] | TrialState:
+    """Return the losses, or how the trial ended without one."""
 
     def report(step: int, loss: float) -> None:
         one.trial.report(loss, step)
@@ -121,7 +148,10 @@ def _evaluate(variant: Variant, one: _Running) -> float | TrialState:
             raise optuna.TrialPruned
 
     try:
-        return variant.loss(one.params, report if variant.prunes else None)
+        losses = variant.results(one.params, report if variant.prunes else None)
+        for name, value in variant.constraints(one.params).items():
+            one.trial.set_constraint(name, value)
+        return losses
     except optuna.TrialPruned:
         return TrialState.PRUNED
     except MemoryError as error:

@@ -13,21 +13,30 @@ import importlib
 from pathlib import Path
 from typing import Any
 
+import optuna
+from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.samplers import CmaEsSampler
 from optuna.samplers import GPSampler
+from optuna.samplers import NSGAIISampler
 from optuna.samplers import QMCSampler
 from optuna.samplers import RandomSampler
 from optuna.samplers import TPESampler
+from optuna.trial import FrozenTrial
 
 from benchmarks.standin import serve
+from benchmarks.standin import source
 from benchmarks.suites.tables import Table
+from benchmarks.suites.transfer import Retuned
 from benchmarks.task import Task
 from benchmarks.task import UnavailableError
+from optuna_llm import AgentSampler
 from optuna_llm import CQRSampler
 from optuna_llm import LLMSampler
-from tests.neighbours import Neighbours
-from tests.server import ChatServer
+from optuna_llm import warm_start
+from optuna_llm.transfer.teaching import EarlierStudies
+from tests.support.neighbours import Neighbours
+from tests.support.server import ChatServer
 
 
 @dataclass(frozen=True)
@@ -65,11 +74,81 @@ class Entry:
 
     Attributes:
         open: Makes a context manager that yields the sampler of one study.
-        seeded: Whether the usual configuration of the embedded prior is enqueued first.
+        begin: Prepares the study, before it begins.
     """
 
     open: Callable[[Study], Opened]
-    seeded: bool = False
+    begin: Callable[[optuna.Study, Study], object] | None = None
+
+
+def _enqueue_usual(study: optuna.Study, told: Study) -> None:
+    """Enqueue the usual configuration of the embedded prior."""
+    study.enqueue_trial(told.task.default())
+
+
+def _earlier(told: Study) -> list[optuna.Study]:
+    """Return what a task of the suite ``transfer`` has been tuned by before, oldest first."""
+    if not isinstance(told.task, Retuned):
+        raise UnavailableError(f"{told.task.name} has not been tuned before")
+    return told.task.earlier(told.seed)
+
+
+def _warm_start(study: optuna.Study, told: Study) -> None:
+    assert isinstance(told.task, Retuned)
+    warm_start(
+        study,
+        _earlier(told),
+        search_space=told.task.space,
+        fixed=told.task.fixed,
+        n_trials=told.n_trials,
+    )
+
+
+def _enqueue_best_of_last(study: optuna.Study, told: Study) -> None:
+    """Enqueue the best of the last study as a careful user would, in today's space."""
+    assert isinstance(told.task, Retuned)
+    warm_start(study, _earlier(told)[-1], n=1, search_space=told.task.space, fixed=told.task.fixed)
+
+
+def _add_all(study: optuna.Study, told: Study) -> None:
+    """Add all earlier trials with their values, but for those of other choices.
+
+    Optuna takes these, and lets no trial suggest today's choices after that.
+    """
+    for trial in (t for earlier in _earlier(told) for t in earlier.trials):
+        today = ((told.task.space.get(n), d) for n, d in trial.distributions.items())
+        if all(isinstance(d, type(t)) and _same_choices(t, d) for t, d in today if t is not None):
+            study.add_trial(trial)
+
+
+def _same_choices(a: BaseDistribution | None, b: BaseDistribution) -> bool:
+    return getattr(a, "choices", None) == getattr(b, "choices", None)
+
+
+def _teach(study: optuna.Study, told: Study) -> None:
+    """Give CQRSampler the earlier studies as its sources."""
+    assert isinstance(told.task, Retuned)
+    sources = EarlierStudies(_earlier(told), fixed=told.task.fixed)
+    study.sampler = CQRSampler(sources=sources, seed=told.seed)
+
+
+def _teach_and_warm_start(study: optuna.Study, told: Study) -> None:
+    _teach(study, told)
+    _warm_start(study, told)
+
+
+def _retuned(
+    build: Callable[[Study], BaseSampler],
+    begin: Callable[[optuna.Study, Study], object] | None = None,
+) -> Entry:
+    """Return a sampler for tasks that have been tuned before, and for no others."""
+
+    def checked(study: Study) -> BaseSampler:
+        if not isinstance(study.task, Retuned):
+            raise UnavailableError(f"{study.task.name} has not been tuned before")
+        return build(study)
+
+    return Entry(_plain(checked).open, begin)
 
 
 def _plain(build: Callable[[Study], BaseSampler]) -> Entry:
@@ -92,10 +171,7 @@ def _stand_in(kind: str, base: Callable[[int], BaseSampler] | None = None) -> En
 
     @contextmanager
     def opened(study: Study) -> Iterator[BaseSampler]:
-        table = getattr(study.task, "task", study.task)
-        if not isinstance(table, Table):
-            raise UnavailableError(f"stand-in models know only tables, not {study.task.name}")
-        with serve(table, kind, study.seed) as url:
+        with serve(_table(study.task), kind, study.seed) as url:
             yield LLMSampler(
                 "stand-in",
                 base_url=url,
@@ -105,6 +181,35 @@ def _stand_in(kind: str, base: Callable[[int], BaseSampler] | None = None) -> En
             )
 
     return Entry(opened)
+
+
+class _Watched(AgentSampler):
+    """A study with an agent that suggests a configuration before each trial."""
+
+    def __init__(self, propose: Callable[[], dict[str, Any]], **options: Any) -> None:
+        super().__init__(**options)
+        self._propose_one = propose
+
+    def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        self.suggest(study, self._propose_one(), why="stand-in")
+        super().before_trial(study, trial)
+
+
+def _agent(kind: str) -> Entry:
+    """Return ``AgentSampler`` with a stand-in agent, which needs to know what is good."""
+
+    def build(study: Study) -> BaseSampler:
+        propose = source(_table(study.task), kind, study.seed)
+        return _Watched(propose, search_space=study.task.space, seed=study.seed)
+
+    return _plain(build)
+
+
+def _table(task: Task) -> Table:
+    table = getattr(task, "task", task)
+    if not isinstance(table, Table):
+        raise UnavailableError(f"stand-ins know only tables, not {task.name}")
+    return table
 
 
 def _reading(name: str, **options: Any) -> Entry:
@@ -164,6 +269,17 @@ OURS: dict[str, Entry] = {
     # Without prefetching nothing depends on the clock, and the latency counts in full.
     "LLM": _language_model("LLMSampler", prefetch=False),
     "LLAMBO": _language_model("LLAMBOSampler"),
+    # For small models, which read and write slowly.
+    "LLM, short prompts": _language_model(
+        "LLMSampler", prefetch=False, reasoning="none", n_candidates=2, prompt_tokens=300
+    ),
+}
+# BORE with the candidates of CQRSampler, weighted by improvement and not.
+ORDER: dict[str, Entry] = {
+    "CQR, classifier": _plain(lambda s: CQRSampler(surrogate="classifier", seed=s.seed)),
+    "CQR, classifier, pi": _plain(
+        lambda s: CQRSampler(surrogate="classifier", acquisition="pi", seed=s.seed)
+    ),
 }
 READING: dict[str, Entry] = {
     "LLM, reading model": _reading("LLMSampler", prefetch=False),
@@ -177,6 +293,7 @@ GUARD: dict[str, Entry] = {
     "LLM on TPE, random model": _stand_in("random", _tpe),
     "LLM on TPE, worst model": _stand_in("worst", _tpe),
 }
+AGENTS: dict[str, Entry] = {f"Agent, {kind}": _agent(kind) for kind in ("good", "random", "worst")}
 OPTUNA: dict[str, Entry] = {
     "Random": _plain(lambda s: RandomSampler(seed=s.seed)),
     "QMC": _plain(lambda s: QMCSampler(scramble=True, seed=s.seed)),
@@ -184,6 +301,7 @@ OPTUNA: dict[str, Entry] = {
     "TPE, univariate": _plain(lambda s: TPESampler(multivariate=False, seed=s.seed)),
     "TPE, group": _plain(lambda s: TPESampler(multivariate=True, group=True, seed=s.seed)),
     "GP": _plain(lambda s: GPSampler(seed=s.seed)),
+    "NSGA-II": _plain(lambda s: NSGAIISampler(seed=s.seed)),
     "CMA-ES": _plain(lambda s: CmaEsSampler(seed=s.seed)),
 }
 ELSEWHERE: dict[str, Entry] = {
@@ -196,17 +314,41 @@ ELSEWHERE: dict[str, Entry] = {
 }
 # The control that is missing in the literature: known defaults cost nobody anything to try first.
 SEEDED: dict[str, Entry] = {
-    f"{name}, seeded": Entry(entry.open, seeded=True)
+    f"{name}, seeded": Entry(entry.open, _enqueue_usual)
     for name, entry in {**OPTUNA, **ELSEWHERE, "CQR": OURS["CQR"]}.items()
 }
-SAMPLERS: dict[str, Entry] = {**OPTUNA, **ELSEWHERE, **OURS, **READING, **GUARD, **SEEDED}
+TRANSFER: dict[str, Entry] = {
+    "CQR, best of last": _retuned(lambda s: CQRSampler(seed=s.seed), _enqueue_best_of_last),
+    "CQR, old trials": _retuned(lambda s: CQRSampler(seed=s.seed), _add_all),
+    "CQR, warm start": _retuned(lambda s: CQRSampler(seed=s.seed), _warm_start),
+    "CQR, sources": _retuned(lambda s: CQRSampler(seed=s.seed), _teach),
+    "CQR, sources and warm start": _retuned(
+        lambda s: CQRSampler(seed=s.seed), _teach_and_warm_start
+    ),
+    "TPE, best of last": _retuned(lambda s: _tpe(s.seed), _enqueue_best_of_last),
+    "TPE, warm start": _retuned(lambda s: _tpe(s.seed), _warm_start),
+}
+SAMPLERS: dict[str, Entry] = {
+    **OPTUNA,
+    **ELSEWHERE,
+    **OURS,
+    **ORDER,
+    **READING,
+    **GUARD,
+    **AGENTS,
+    **SEEDED,
+    **TRANSFER,
+}
 GROUPS: dict[str, tuple[str, ...]] = {
     "optuna": tuple(OPTUNA),
     "elsewhere": tuple(ELSEWHERE),
     "ours": tuple(OURS),
+    "order": tuple(ORDER),
     "reading": tuple(READING),
     "seeded": tuple(SEEDED),
+    "transfer": ("CQR", "TPE", *TRANSFER),
     "guard": ("Random", "TPE", "CQR", "LLM, no model", *GUARD),
+    "agents": ("CQR", "LLM, no model", "LLM, good model", *AGENTS),
     "quick": ("Random", "TPE", "TPE, seeded", "GP", "CQR", "CQR, seeded", "LLM, no model"),
     "all": tuple(SAMPLERS),
 }

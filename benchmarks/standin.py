@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.suites.tables import Table
-from tests.server import ChatServer
+from tests.support.server import ChatServer
 
 
 # The good model proposes around a configuration that only one in a hundred beats,
@@ -53,6 +53,14 @@ def at_random(task: Table, rng: np.random.Generator) -> Callable[[], dict[str, A
     return lambda: {n: v[int(rng.integers(len(v)))] for n, v in task.grid.items()}
 
 
+def source(task: Table, kind: str, seed: int) -> Callable[[], dict[str, Any]]:
+    """Return a source of configurations: ``good``, ``random`` or ``worst``."""
+    rng = np.random.default_rng([seed, 2024])
+    if kind == "random":
+        return at_random(task, rng)
+    return near(task, {"good": _GOOD_QUANTILE, "worst": _WORST_QUANTILE}[kind], rng)
+
+
 @contextmanager
 def serve(task: Table, kind: str, seed: int) -> Iterator[str]:
     """Serve a stand-in on 127.0.0.1 and yield its base URL.
@@ -62,12 +70,7 @@ def serve(task: Table, kind: str, seed: int) -> Iterator[str]:
         kind: ``good``, ``random`` or ``worst``.
         seed: Seed of what it proposes.
     """
-    rng = np.random.default_rng([seed, 2024])
-    propose = {
-        "good": lambda: near(task, _GOOD_QUANTILE, rng),
-        "worst": lambda: near(task, _WORST_QUANTILE, rng),
-        "random": lambda: at_random(task, rng),
-    }[kind]()
+    propose = source(task, kind, seed)
 
     def reply(request: dict[str, Any]) -> str:
         asked = re.search(r"exactly (\d+) ", request["messages"][-1]["content"])

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from benchmarks.results import is_constrained
+
 
 _N_BOOTSTRAP = 2000
 _INTERVAL = (0.025, 0.975)
@@ -27,6 +29,17 @@ def regrets(rows: pd.DataFrame) -> pd.DataFrame:
     table: pd.DataFrame = rows.pivot(index=[*BLOCK, "sampler"], columns="trial", values="regret")
     ordered: pd.DataFrame = table.sort_index()
     return ordered
+
+
+def counted(table: pd.DataFrame) -> pd.DataFrame:
+    """Return regrets as means count them: those of constrained tasks up to 1.
+
+    Before the first feasible trial a regret is infinite; it counts like the median feasible
+    configuration. Nothing that is found counts as worse than nothing.
+    """
+    constrained = is_constrained(table.index.to_frame()["suite"])
+    capped: pd.DataFrame = table.mask(constrained, table.clip(upper=1.0))
+    return capped
 
 
 def blocks(table: pd.DataFrame, n_trials: int) -> pd.DataFrame:

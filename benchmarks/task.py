@@ -6,7 +6,7 @@ from abc import ABC
 from abc import abstractmethod
 from collections.abc import Callable
 from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
 import functools
 from typing import Any
 
@@ -17,8 +17,11 @@ from optuna.distributions import CategoricalDistribution
 from optuna.distributions import FloatDistribution
 from optuna.distributions import IntDistribution
 
+from benchmarks import references
+from benchmarks.references import Reference
 from optuna_llm.prior import EmbeddedPrior
-from optuna_llm.space import SearchSpace
+from optuna_llm.space.numbers import from_unit
+from optuna_llm.space.search_space import SearchSpace
 
 
 # Takes a step from 1 on and the loss after it; may raise optuna.TrialPruned.
@@ -31,43 +34,48 @@ class UnavailableError(RuntimeError):
     """A task or a sampler cannot be used on this machine; the message says what is missing."""
 
 
-@dataclass(frozen=True)
-class Reference:
-    """The scale of a task's regret.
-
-    Attributes:
-        best: The smallest loss known.
-        median: The median loss of configurations drawn uniformly.
-        configuration: A configuration with the smallest loss.
-    """
-
-    best: float
-    median: float
-    configuration: dict[str, Any]
-
-    def regret(self, loss: float) -> float:
-        """Normalise a loss: 0 for the best known, 1 for the median configuration."""
-        return (loss - self.best) / (self.median - self.best)
-
-
 class Task(ABC):
-    """A loss to minimise over real hyperparameter names and values.
+    """A loss to minimise over real hyperparameter names and values, maybe under constraints.
 
     Attributes:
         name: ``suite/task``.
         space: Every parameter, the conditional ones too; parents before children.
         conditions: The condition of each conditional parameter.
         n_steps: Number of intermediate losses that are reported; 0 for none.
+        n_objectives: Number of losses.
     """
 
     name: str
     space: dict[str, BaseDistribution]
     conditions: Mapping[str, Condition] = {}
     n_steps = 0
+    n_objectives = 1
 
     @abstractmethod
     def loss(self, params: Mapping[str, Any], report: Report | None = None) -> float:
         """Return the loss of a configuration."""
+
+    def results(
+        self, params: Mapping[str, Any], report: Report | None = None
+    ) -> tuple[float, ...]:
+        """Return the loss, or those of several objectives."""
+        return (self.loss(params, report),)
+
+    def front_loss(self, losses: Sequence[tuple[float, ...]]) -> float:
+        """Return what counts of a study with several objectives, lower is better.
+
+        Args:
+            losses: Those of the feasible trials so far.
+        """
+        raise NotImplementedError
+
+    def constraints(self, params: Mapping[str, Any]) -> dict[str, float]:
+        """Return the constraints of a configuration by name; a positive one is broken."""
+        return {}
+
+    def is_feasible(self, params: Mapping[str, Any]) -> bool:
+        """Whether a configuration breaks no constraint."""
+        return all(value <= 0 for value in self.constraints(params).values())
 
     @abstractmethod
     def find_reference(self) -> Reference:
@@ -76,9 +84,7 @@ class Task(ABC):
     @functools.cached_property
     def reference(self) -> Reference:
         """The scale of the regret: as it was computed once, if it was."""
-        from benchmarks.references import known
-
-        return known().get(self.name) or self.find_reference()
+        return references.known().get(self.name) or self.find_reference()
 
     @property
     def suite(self) -> str:
@@ -121,9 +127,11 @@ class Task(ABC):
 
     def draw(self, rng: np.random.Generator, n: int) -> list[dict[str, Any]]:
         """Draw ``n`` configurations uniformly."""
-        space = SearchSpace(self.space)
-        units = rng.random((n, len(space))) * np.maximum(space.n_choices, 1)
-        return [self.active(space.configuration(row)) for row in units]
+        drawn = []
+        for row in rng.random((n, len(self.space))):
+            places = zip(self.space.items(), row, strict=True)
+            drawn.append(self.active({name: _value(d, unit) for (name, d), unit in places}))
+        return drawn
 
     def _is_active(self, name: str, params: Mapping[str, Any]) -> bool:
         if name not in self.conditions:
@@ -134,35 +142,59 @@ class Task(ABC):
 
 def search_reference(
     task: Task,
-    losses: Callable[[list[dict[str, Any]]], np.ndarray],
+    losses: Callable[[list[dict[str, Any]]], np.ndarray] | None = None,
     *,
     n_random: int,
     n_rounds: int,
     n_parents: int,
     n_children: int,
 ) -> Reference:
-    """Find a task's scale by random search, and then by local search around the best."""
+    """Find a task's scale by random search, and then by local search around the best.
+
+    Args:
+        task: The task.
+        losses: Returns the loss of each configuration; infinite for one that does not count. By
+            default the task is asked one by one, and an infeasible configuration does not count.
+        n_random: Number of configurations drawn.
+        n_rounds: Number of rounds of local search.
+        n_parents: Number of best configurations that are moved in each round.
+        n_children: Number of moves of each.
+    """
+
+    def one_by_one(configurations: list[dict[str, Any]]) -> np.ndarray:
+        return np.array([task.loss(c) if task.is_feasible(c) else np.inf for c in configurations])
+
+    losses = losses or one_by_one
     rng = np.random.default_rng(0)
     drawn = task.draw(rng, n_random)
     values = losses(drawn)
-    median = float(np.median(values))
+    median = float(np.median(values[np.isfinite(values)]))
     order = np.argsort(values)[:n_parents]
     pool, best = [drawn[i] for i in order], values[order]
     for _ in range(n_rounds):
-        children = [_moved(task, c, rng) for c in pool for _ in range(n_children)]
+        children = [moved(task, c, rng) for c in pool for _ in range(n_children)]
         pool, best = pool + children, np.concatenate([best, losses(children)])
         order = np.argsort(best, kind="stable")[:n_parents]
         pool, best = [pool[i] for i in order], best[order]
     return Reference(float(best[0]), median, pool[0])
 
 
-def _moved(task: Task, params: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
+def moved(task: Task, params: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
     """Move about four numbers in ten by up to a tenth of their range; keep the categories."""
     space = SearchSpace({n: task.space[n] for n in params})
     (units,) = space.coordinates([params])
-    moves = (space.n_choices == 0) & (rng.random(len(units)) < 0.4)
+    categories = [isinstance(d, CategoricalDistribution) for d in space.distributions.values()]
+    moves = ~np.array(categories) & (rng.random(len(units)) < 0.4)
     steps = 0.1 * rng.random(len(units)) * rng.normal(size=len(units))
     return space.configuration(np.where(moves, np.clip(units + steps, 0.0, 1.0), units))
+
+
+def _value(distribution: BaseDistribution, unit: float) -> Any:
+    """Return the native value at a number in [0, 1); each category owns an equal share."""
+    if isinstance(distribution, CategoricalDistribution):
+        return distribution.choices[int(unit * len(distribution.choices))]
+    assert isinstance(distribution, FloatDistribution | IntDistribution)
+    return from_unit(distribution, unit)
 
 
 def _suggest(trial: optuna.Trial, name: str, distribution: BaseDistribution) -> Any:

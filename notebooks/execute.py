@@ -20,7 +20,7 @@ from PIL import Image
 
 FOLDER = Path(__file__).parent
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
-_SECONDS_A_CELL = 300
+_SECONDS_A_CELL = 900
 
 
 def execute(path: Path, folder: Path) -> nbformat.NotebookNode:

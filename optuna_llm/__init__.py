@@ -13,40 +13,73 @@ from typing import Any
 
 
 if TYPE_CHECKING:
+    from optuna_llm import errors as errors
+    from optuna_llm import stopping as stopping
+    from optuna_llm import visualization as visualization
+    from optuna_llm.agent import AgentSampler
     from optuna_llm.chat import Cassette
     from optuna_llm.cqr import CQRSampler
     from optuna_llm.llambo import LLAMBOSampler
     from optuna_llm.llm import LLMSampler
     from optuna_llm.prompts import DatasetCard
     from optuna_llm.prompts import Task
-    from optuna_llm.reporting import report
+    from optuna_llm.reporting.best import BestConfiguration
+    from optuna_llm.reporting.best import best_configuration
+    from optuna_llm.reporting.page import report
+    from optuna_llm.reporting.progress import Progress
+    from optuna_llm.stopping import StopWhenDone
+    from optuna_llm.transfer.continued import continue_study
+    from optuna_llm.transfer.plan import Transfer
+    from optuna_llm.transfer.teaching import EarlierStudies
+    from optuna_llm.transfer.warm_start import warm_start
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "AgentSampler",
+    "BestConfiguration",
     "CQRSampler",
     "Cassette",
     "DatasetCard",
+    "EarlierStudies",
     "LLAMBOSampler",
     "LLMSampler",
+    "Progress",
+    "StopWhenDone",
     "Task",
+    "Transfer",
     "__version__",
+    "best_configuration",
+    "continue_study",
     "report",
+    "warm_start",
 ]
 
 _ROOMS = {
+    "AgentSampler": "optuna_llm.agent",
+    "BestConfiguration": "optuna_llm.reporting.best",
     "CQRSampler": "optuna_llm.cqr",
     "Cassette": "optuna_llm.chat",
     "DatasetCard": "optuna_llm.prompts",
+    "EarlierStudies": "optuna_llm.transfer.teaching",
     "LLAMBOSampler": "optuna_llm.llambo",
     "LLMSampler": "optuna_llm.llm",
+    "Progress": "optuna_llm.reporting.progress",
+    "StopWhenDone": "optuna_llm.stopping",
     "Task": "optuna_llm.prompts",
-    "report": "optuna_llm.reporting",
+    "Transfer": "optuna_llm.transfer.plan",
+    "best_configuration": "optuna_llm.reporting.best",
+    "continue_study": "optuna_llm.transfer.continued",
+    "report": "optuna_llm.reporting.page",
+    "warm_start": "optuna_llm.transfer.warm_start",
 }
+_MODULES = ("errors", "stopping", "visualization")
 
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used: `import optuna_llm` costs next to nothing."""
+    if name in _MODULES:
+        return importlib.import_module(f"optuna_llm.{name}")
     if name not in _ROOMS:
         raise AttributeError(f"module 'optuna_llm' has no attribute {name!r}")
     return getattr(importlib.import_module(_ROOMS[name]), name)
@@ -54,4 +87,4 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     """List the public names, imported or not."""
-    return sorted(__all__)
+    return sorted([*__all__, *_MODULES])

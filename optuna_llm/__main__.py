@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from optuna_llm.cli import main
+from optuna_llm.command.cli import main
 
 
 if __name__ == "__main__":

@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-
-if TYPE_CHECKING:
-    from optuna_llm.chat import Usage
-
 
 class OptunaLLMError(Exception):
     """Base class of all errors of this package."""
@@ -34,10 +28,16 @@ class ModelError(OptunaLLMError):
     The next request may succeed.
 
     Attributes:
-        usage: The tokens that the failed request used, where the server reported them.
+        tokens: The prompt and completion tokens of the failed request, where the server reported
+            them: an empty reply costs too.
+        unanswered: Tries that ended without an answer, such as by a timeout. A provider bills
+            what the model wrote until then, and nobody knows how much that was.
+        cut_off: Whether the limit on output tokens ended the reply before there was an answer.
     """
 
-    usage: Usage | None = None
+    tokens: tuple[int, int] | None = None
+    unanswered: int = 0
+    cut_off: bool = False
 
 
 class EmptyReplyError(ModelError):
@@ -50,3 +50,11 @@ class BudgetExceededError(OptunaLLMError):
 
 class CassetteMissError(OptunaLLMError):
     """A replayed cassette holds no reply to this request."""
+
+
+class ConflictError(OptunaLLMError):
+    """What is told contradicts what is stored already; the message names both."""
+
+
+class StorageError(OptunaLLMError):
+    """The storage did not answer this time; the same command may be given again."""

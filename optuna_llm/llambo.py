@@ -5,50 +5,52 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
-from dataclasses import dataclass
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from typing import Literal
 from typing import get_args
 
-import numpy as np
+import optuna
 from optuna.trial import TrialState
 
-from optuna_llm.assistant import Assistant
-from optuna_llm.assistant import Candidate
-from optuna_llm.assistant import Exchange
-from optuna_llm.errors import ConfigurationError
-from optuna_llm.hybrid import Proposal
-from optuna_llm.hybrid import Turn
-from optuna_llm.judgement import Judgement
-from optuna_llm.model_sampler import Model
-from optuna_llm.model_sampler import ModelSampler
-from optuna_llm.model_sampler import SharedArguments
-from optuna_llm.model_sampler import checked_count
-from optuna_llm.model_sampler import completed
-from optuna_llm.model_sampler import error_name
-from optuna_llm.model_sampler import for_later
-from optuna_llm.model_sampler import restored
-from optuna_llm.model_sampler import spent_on
-from optuna_llm.model_surrogate import Forecast
-from optuna_llm.model_surrogate import ModelSurrogate
-from optuna_llm.model_surrogate import Questions
-from optuna_llm.model_surrogate import hold_out
+from optuna_llm.cqr import CQRSampler
+from optuna_llm.expectations.model import Forecast
+from optuna_llm.expectations.model import ModelSurrogate
+from optuna_llm.expectations.model import Questions
+from optuna_llm.expectations.model import hold_out
+from optuna_llm.expectations.pooled import Judgement
+from optuna_llm.expectations.track_record import is_given_up
+from optuna_llm.history.candidate import Candidate
+from optuna_llm.history.cost import Cost
+from optuna_llm.history.origin import Origin
+from optuna_llm.history.queue import Queue
+from optuna_llm.history.scores import ScoreScale
 from optuna_llm.prompts import Advice
+from optuna_llm.prompts import Example
+from optuna_llm.prompts import candidate_messages
+from optuna_llm.prompts import n_fitting
+from optuna_llm.prompts import plausible_targets
 from optuna_llm.prompts import proposal_messages
 from optuna_llm.prompts import proposal_schema
-from optuna_llm.prompts.candidates import candidate_messages
-from optuna_llm.prompts.few_shot import Example
-from optuna_llm.prompts.few_shot import n_fitting
-from optuna_llm.prompts.few_shot import score_legend
-from optuna_llm.prompts.few_shot import show_score
-from optuna_llm.provenance import Record
-from optuna_llm.provenance import shorten
-from optuna_llm.schedule import is_paused
-from optuna_llm.schedule import is_turn
-from optuna_llm.schedule import model_share
-from optuna_llm.scores import BEST_SCORE
-from optuna_llm.scores import ScoreScale
+from optuna_llm.prompts import score_legend
+from optuna_llm.prompts import show_score
+from optuna_llm.reporting.dashboard import note_writer
+from optuna_llm.sharing.assistant import Assistant
+from optuna_llm.sharing.assistant import Exchange
+from optuna_llm.sharing.checks import check_choice
+from optuna_llm.sharing.checks import checked_count
+from optuna_llm.sharing.checks import checked_flag
+from optuna_llm.sharing.checks import checked_share
+from optuna_llm.sharing.model_sampler import ModelSampler
+from optuna_llm.sharing.options import Model
+from optuna_llm.sharing.options import SharedArguments
+from optuna_llm.sharing.options import takes_shared_arguments
+from optuna_llm.sharing.proposal import Option
+from optuna_llm.sharing.proposal import Proposal
+from optuna_llm.sharing.proposal import Turn
+from optuna_llm.sharing.turns import is_paused
+from optuna_llm.sharing.turns import is_turn
+from optuna_llm.sharing.turns import model_share
 
 
 if TYPE_CHECKING:
@@ -56,36 +58,23 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from optuna_llm.history import History
+    from optuna_llm.history.history import History
+    from optuna_llm.history.origin import Source
     from optuna_llm.prompts import View
-    from optuna_llm.provenance import Source
 
+
+_logger = optuna.logging.get_logger(f"optuna.{__name__}")
 
 Surrogate = Literal["discriminative", "generative", "statistical"]
 
 # How the tokens of a trial are shared out: the candidate sampler's, and each prediction's.
 _CANDIDATE_TOKENS, _PREDICTION_TOKENS = 0.4, 0.3
-# The targets of one request reach from alpha down to this much less.
-_TARGET_RANGE = 0.2
 _N_BEST_EXAMPLES, _N_LAST_EXAMPLES = 10, 4
 # While there are fewer trials, the statistical surrogate can hardly judge, and knowledge leads.
 _FEW_TRIALS, _SHARE_OF_FEW = 10, 0.65
 
 
-@dataclass(frozen=True)
-class _Option:
-    """One configuration to choose among.
-
-    Attributes:
-        params: The whole configuration.
-        candidate: The model's (or the prior's) candidate that it completes; None for the base
-            sampler's point.
-    """
-
-    params: dict[str, Any]
-    candidate: Candidate | None = None
-
-
+@takes_shared_arguments
 class LLAMBOSampler(ModelSampler):
     """Sampler in which a language model warm-starts, proposes and predicts.
 
@@ -117,24 +106,27 @@ class LLAMBOSampler(ModelSampler):
             study.optimize(objective, n_trials=25)
 
     Args:
-        model: A model name, a client, a callable or a chat model, see :class:`ModelSampler`.
+        model: A model name, a client, a callable or a chat model; None takes the environment's.
+            See :class:`optuna_llm.sharing.options.SharedArguments`.
         surrogate: ``"discriminative"``, ``"generative"`` (by token log-probabilities where the
             provider tells them, else by sampled labels) or ``"statistical"`` (the model proposes,
             but is not asked to predict).
         n_startup_trials: Trials of the zero-shot warm start.
         n_candidates: Configurations that the candidate sampler proposes in one request.
-        n_templates: Orders of the examples in which predictions are asked for, a request each.
+        n_templates: Orders of the examples in which predictions are asked for, a request each; the
+            paper asks in several, which tells little that the errors of one do not.
         n_samples: Answers for each order, a request each.
         alpha: How far beyond the best result the candidates are to reach, as a share of the
-            distance between a poor and the best one. As in the paper, positive values go beyond,
-            negative ones stay on this side.
+            distance between a poor and a good one, and no further than the best quarter of the
+            trials are apart. As in the paper, positive values go beyond, negative ones stay on
+            this side.
         top_quantile: Share of the trials that count as good for the generative surrogate.
         one_by_one: Ask for the prediction of each candidate in a request of its own, as the paper
             does: ``n_templates * n_samples`` requests for each.
         prompt_tokens: Token budget of what the prompts of a trial tell of the history.
         **shared: ``task``, ``known_good``, ``base_sampler``, ``seed``, ``on_error``, the limits of
             the budget, the model's address and key, and the other arguments that all samplers
-            with a model share: :class:`optuna_llm.model_sampler.ModelSampler`.
+            with a model share: :class:`optuna_llm.sharing.options.SharedArguments`.
 
     Raises:
         optuna_llm.errors.ConfigurationError: An argument is wrong.
@@ -143,6 +135,8 @@ class LLAMBOSampler(ModelSampler):
 
     # The warm start is the model's.
     _startup_share = 1.0
+    _default_base = CQRSampler
+    _note_writer = staticmethod(note_writer)
 
     def __init__(
         self,
@@ -151,45 +145,30 @@ class LLAMBOSampler(ModelSampler):
         surrogate: Surrogate = "discriminative",
         n_startup_trials: int = 5,
         n_candidates: int = 6,
-        n_templates: int = 2,
+        n_templates: int = 1,
         n_samples: int = 1,
         alpha: float = 0.1,
         top_quantile: float = 0.25,
         one_by_one: bool = False,
-        prompt_tokens: int = 1600,
+        prompt_tokens: int = 3200,
         **shared: Unpack[SharedArguments],
     ) -> None:
-        super().__init__(
-            model,
-            n_startup_trials=n_startup_trials,
-            n_candidates=n_candidates,
-            prompt_tokens=prompt_tokens,
-            **shared,
-        )
-        if surrogate not in get_args(Surrogate):
-            raise ConfigurationError(
-                f"surrogate={surrogate!r} is not known; choose one of {get_args(Surrogate)}."
-            )
-        if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not -1 <= alpha <= 1:
-            raise ConfigurationError(f"alpha={alpha!r} must be a number from -1 to 1.")
-        if not isinstance(top_quantile, int | float) or not 0 < top_quantile < 1:
-            raise ConfigurationError(
-                f"top_quantile={top_quantile!r} must be a number between 0 and 1."
-            )
-        self._alpha = float(alpha)
+        super().__init__(model, n_startup_trials, n_candidates, prompt_tokens, **shared)
+        check_choice("surrogate", surrogate, get_args(Surrogate))
+        self._alpha = checked_share("alpha", alpha, -1, 1)
         self._surrogate = surrogate
         self._model_surrogate = ModelSurrogate(
             kind="label" if surrogate == "generative" else "score",
             n_templates=checked_count("n_templates", n_templates, 1),
             n_samples=checked_count("n_samples", n_samples, 1),
-            one_by_one=one_by_one,
-            top_quantile=float(top_quantile),
-            token_budget=int(_PREDICTION_TOKENS * prompt_tokens),
+            one_by_one=checked_flag("one_by_one", one_by_one),
+            top_quantile=checked_share("top_quantile", top_quantile, 0, 1, ends=False),
+            token_budget=int(_PREDICTION_TOKENS * self._prompt.token_budget),
         )
 
     def _in_startup(self, history: History) -> bool:
         """Whether zero-shot configurations are still to be run; known good ones are extra."""
-        own = [o for o in history.observations if o.record is None or not o.record.design]
+        own = [o for o in history.observations if o.origin is None or not o.origin.design]
         failed = sum(o.state == TrialState.FAIL for o in own)
         return len(own) - failed < self._n_startup_trials
 
@@ -202,45 +181,44 @@ class LLAMBOSampler(ModelSampler):
             return self._from_knowledge(turn)
         waiting = self._waiting_candidates(turn)
         if waiting:
-            return self._warm_start(turn, waiting, {})
+            return self._warm_start(turn, Exchange(candidates=tuple(waiting)))
         if is_paused(turn.history, turn.trial.number):
-            return self._without_model(turn, "paused", "the model is left alone for a while")
+            why = "the model is left alone for a while"
+            return self._without_model(turn, Cost(error="paused"), why)
         exchange = self._exchange(turn, self._assistant, {})
-        spent = spent_on(exchange, self._assistant.model.name)
         self._report(turn, exchange.error)
         if exchange.error is not None:
-            error = exchange.error
-            return self._without_model(turn, error_name(error), str(error), **spent)
+            return self._without_model(turn, self._spent(exchange), str(exchange.error))
         if self._in_startup(turn.history):
-            return self._warm_start(turn, exchange.candidates, spent)
+            return self._warm_start(turn, exchange)
         return self._optimise(turn, exchange.candidates, "llm", exchange)
 
     def _from_knowledge(self, turn: Turn) -> Proposal | None:
         """Let the embedded prior take the model's place."""
         if self._in_startup(turn.history):
             return self._from_prior(turn)
+        rng = turn.rng("prior")
         samples = [
-            self._prior.sample(turn.space.distributions, turn.rng)
-            for _ in range(self._n_candidates)
+            self._prior.sample(turn.space.distributions, rng) for _ in range(self._n_candidates)
         ]
         candidates = [Candidate(s, "Near the usual values.") for s in samples]
         return self._optimise(turn, candidates, "prior", Exchange())
 
-    def _warm_start(
-        self, turn: Turn, candidates: Sequence[Candidate], spent: Mapping[str, Any]
-    ) -> Proposal:
+    def _warm_start(self, turn: Turn, exchange: Exchange) -> Proposal:
         """Return the next new one of the model's zero-shot configurations."""
-        filler = self._prior.sample(turn.space.distributions, turn.rng)
+        filler = self._prior.sample(turn.space.distributions, turn.rng("filler"))
+        candidates = exchange.candidates
+        cost = self._spent(exchange) if exchange.requests else Cost()
         for i, candidate in enumerate(candidates):
-            whole = completed(candidate.params, turn.space, filler)
-            if not turn.space.duplicates(whole, turn.tried):
-                record = _record(candidate, whole, "llm", spent)
-                if spent:
-                    left = [for_later(turn.space, c) for c in candidates[i + 1 :]]
-                    record = replace(record, candidates=left, asked=len(candidates))
-                return Proposal(whole, record, tuple(candidates))
+            whole = candidate.completed(turn.space, filler)
+            if not turn.tried.repeats(whole):
+                left = candidates[i + 1 :]
+                asked = Queue.holding(turn.space, left, asked=len(candidates))
+                queue = asked if exchange.requests else Queue()
+                origin = candidate.origin("llm", whole)
+                return Proposal(whole, origin, cost, queue, candidates=candidates)
         why = "All zero-shot candidates of the model have been tried before."
-        return self._from_base(turn, "base", why, vetoed="llm", **spent)
+        return self._from_base(turn, "base", why, vetoed="llm", cost=cost)
 
     def _optimise(
         self,
@@ -251,17 +229,18 @@ class LLAMBOSampler(ModelSampler):
     ) -> Proposal:
         """Return the most promising of the candidates and the base sampler's point."""
         pool = self._pool(turn, candidates)
+        asked = Queue(asked=len(exchange.candidates))
         if len(pool) == 1:
             why = f"All {len(candidates)} candidates have been tried before."
-            spent = self._spent(exchange)
-            return Proposal(pool[0].params, Record("base", why, vetoed=proposer, **spent))
+            origin = Origin("base", why, vetoed=proposer)
+            return pool[0].proposal(origin, self._spent(exchange), asked)
         scale = self._scale(turn)
         forecast = self._forecast(turn, scale, pool)
-        spent = self._spent(exchange, forecast)
+        cost = self._spent(exchange, forecast)
         if forecast is not None and forecast.error is not None:
             self._report(turn, forecast.error)
             self._raise_if_strict(forecast.error)
-            spent["error"] = error_name(forecast.error)
+            cost = cost.with_error(forecast.error)
         judgement = Judgement.of(
             [o.params for o in pool],
             turn.history,
@@ -277,20 +256,21 @@ class LLAMBOSampler(ModelSampler):
         chosen = max(allowed, key=lambda i: judgement.utility[i])
         if own_turn and turn.outlook.is_hopeless(pool[chosen].params):
             why = f"The surrogate expects little of the {len(allowed)} new candidates."
-            record = Record("base", why, vetoed=proposer, **spent)
-            return Proposal(pool[-1].params, record, shown)
-        option, told = pool[chosen], judgement.record(chosen)
+            origin = Origin("base", why, vetoed=proposer)
+            return replace(pool[-1].proposal(origin, cost, asked), candidates=shown)
+        option = pool[chosen]
         if option.candidate is None:
             why = f"{self._base}'s point is the most promising of {len(pool)} configurations."
-            record = Record("base", why, **spent)
+            origin = Origin("base", why)
         else:
-            record = _record(option.candidate, option.params, proposer, spent)
-        return Proposal(option.params, replace(record, surrogate=told), shown)
+            origin = option.candidate.origin(proposer, option.params)
+        told = judgement.predictions(chosen)
+        return replace(option.proposal(origin, cost, asked), predictions=told, candidates=shown)
 
     def _is_own_turn(self, turn: Turn, proposer: Source) -> bool:
         """Whether the base sampler's point is left out: so the candidates show what they earn."""
         share = model_share(turn.history, proposer)
-        if len(turn.history.ranking) < _FEW_TRIALS:
+        if turn.history.n_ranked < _FEW_TRIALS:
             share = max(share, _SHARE_OF_FEW)
         return is_turn(turn.trial.number, share)
 
@@ -307,7 +287,7 @@ class LLAMBOSampler(ModelSampler):
             messages = proposal_messages(
                 view.space,
                 view.history,
-                self._prompt,
+                view.options(self._prompt),
                 n_candidates=n_wanted,
                 advice=Advice(defaults=usual),
                 trial_number=turn.trial.number + ahead,
@@ -318,23 +298,24 @@ class LLAMBOSampler(ModelSampler):
             messages = candidate_messages(
                 view.space,
                 view.history,
-                self._prompt,
+                view.options(self._prompt),
                 examples=self._candidate_examples(turn, view, scale),
                 legend=score_legend(turn.history, scale),
                 targets=self._targets(turn, scale),
             )
         schema = proposal_schema(view.space, n_wanted, self._prompt.reasoning)
         ledger = assistant.ledger(turn.study)
-        return lambda: restored(assistant.exchange(ledger, view.space, messages, schema), view)
+        return lambda: assistant.exchange(ledger, view.space, messages, schema).restored(view)
 
     def _scale(self, turn: Turn) -> ScoreScale:
         """Return the scale of scores of this trial, the same whenever it is asked for."""
-        return ScoreScale.of(turn.history, self._rng(turn.trial.number, "scale"))
+        return ScoreScale.of(turn.history, turn.rng("scale"))
 
     def _targets(self, turn: Turn, scale: ScoreScale) -> list[str]:
         """Return the scores that the candidates are to reach, in words."""
-        alphas = self._alpha - np.linspace(0.0, _TARGET_RANGE, self._n_candidates)
-        return [show_score(turn.history, scale, BEST_SCORE * (1 + alpha)) for alpha in alphas]
+        scores = list(scale.scores(turn.history).values())
+        wanted = plausible_targets(scores, self._alpha, self._n_candidates)
+        return [show_score(turn.history, scale, score) for score in wanted]
 
     def _candidate_examples(self, turn: Turn, view: View, scale: ScoreScale) -> list[Example]:
         """Return the best, the last and some other trials, as many as fit, the best one last."""
@@ -343,77 +324,62 @@ class LLAMBOSampler(ModelSampler):
         wanted = sorted(scores, key=lambda n: -scores[n])[:_N_BEST_EXAMPLES]
         wanted += [n for n in list(scores)[-_N_LAST_EXAMPLES:] if n not in wanted]
         rest = [n for n in scores if n not in wanted]
-        wanted += [rest[i] for i in turn.rng.permutation(len(rest))]
+        wanted += [rest[i] for i in turn.rng("examples").permutation(len(rest))]
         examples = {n: Example(params[n], f"{scores[n]:.0f}") for n in wanted}
         budget = int(_CANDIDATE_TOKENS * self._prompt.token_budget)
         shown = wanted[: n_fitting(view.space, list(examples.values()), budget)]
         return [examples[n] for n in sorted(shown, key=lambda n: scores[n])]
 
-    def _pool(self, turn: Turn, candidates: Sequence[Candidate]) -> list[_Option]:
+    def _pool(self, turn: Turn, candidates: Sequence[Candidate]) -> list[Option]:
         """Return the new candidates, each once, and the base sampler's point at the end."""
-        base = self._base_point(turn)
-        filler = {**self._prior.sample(turn.space.distributions, turn.rng), **base}
-        pool: list[_Option] = []
+        base = self._base.whole_point(turn)
+        usual = self._prior.sample(turn.space.distributions, turn.rng("filler"))
+        filler = {**usual, **base.params}
+        pool: list[Option] = []
         known = turn.tried
         for candidate in candidates:
-            params = completed(candidate.params, turn.space, filler)
-            if not turn.space.duplicates(params, known):
-                pool.append(_Option(params, candidate))
-                known = np.vstack([known, turn.space.coordinates([params])])
-        return [*pool, _Option(base)]
-
-    def _base_point(self, turn: Turn) -> dict[str, Any]:
-        """Return the base sampler's joint proposal, with what it samples independently."""
-        params = self._base_params(turn)
-        for name, distribution in turn.space.distributions.items():
-            if name not in params:
-                params[name] = self._base.sample_independent(
-                    turn.study, turn.trial, name, distribution
-                )
-        return params
+            params = candidate.completed(turn.space, filler)
+            if not known.repeats(params):
+                pool.append(Option(params, candidate))
+                known = known.and_also(params)
+        return [*pool, Option(base.params, attributes=base.attributes)]
 
     # ---- the surrogate
 
-    def _forecast(self, turn: Turn, scale: ScoreScale, pool: Sequence[_Option]) -> Forecast | None:
+    def _forecast(self, turn: Turn, scale: ScoreScale, pool: Sequence[Option]) -> Forecast | None:
         """Ask the model to predict, unless it is not to."""
         if self._surrogate == "statistical" or self._assistant is None:
             return None
+        if is_given_up(turn.history, turn.trial.number):
+            last = turn.history.observations[-1] if turn.history.observations else None
+            if last is not None and last.predictions.scale:
+                _logger.info(
+                    f"Trial {turn.trial.number}: the model is not asked to predict any more; its"
+                    " predictions of the last trials put none in the right order."
+                )
+            return None
         assistant = self._assistant
         ledger = assistant.ledger(turn.study)
-        held_out = hold_out(scale.scores(turn.history), turn.rng)
+        held_out = hold_out(scale.scores(turn.history), turn.rng("held out"))
         view = self._view(turn)
         return self._model_surrogate.forecast(
             lambda messages, schema, n: assistant.ask(ledger, messages, schema, top_logprobs=n),
             view.space,
             view.history,
-            self._prompt,
+            view.options(self._prompt),
             scale,
             Questions([view.hide(o.params) for o in pool], held_out),
-            turn.rng,
+            turn.rng("forecast"),
         )
 
-    def _spent(self, exchange: Exchange, forecast: Forecast | None = None) -> dict[str, Any]:
+    def _spent(self, exchange: Exchange, forecast: Forecast | None = None) -> Cost:
         """Return what all requests of a trial have cost."""
         if self._assistant is None:
-            return {}
+            return Cost()
         if forecast is not None:
             exchange = replace(
                 exchange,
                 completions=(*exchange.completions, *forecast.completions),
                 requests=exchange.requests + forecast.requests,
             )
-        spent = spent_on(exchange, self._assistant.model.name)
-        return {**spent, "asked": len(exchange.candidates)}
-
-
-def _record(
-    candidate: Candidate, whole: Mapping[str, Any], source: Source, spent: Mapping[str, Any]
-) -> Record:
-    return Record(
-        source,
-        shorten(candidate.reason) or "The model gave no reason.",
-        repaired=candidate.repaired,
-        completed=sum(n not in candidate.params for n in whole),
-        dropped=candidate.dropped,
-        **spent,
-    )
+        return exchange.spent(self._assistant.model.name)

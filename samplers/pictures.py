@@ -55,7 +55,7 @@ def draw_regret(path: Path) -> None:
 def draw_trials(path: Path) -> None:
     """Draw who proposed which trial of LLAMBOSampler in a space of two parameters."""
     from optuna_llm import LLAMBOSampler
-    from optuna_llm.visualization.frame import COLORS
+    from optuna_llm.reporting.figures.frame import COLORS
 
     def loss(learning_rate: Any, dropout: Any) -> Any:
         return (np.log10(learning_rate) + 2.3) ** 2 + 6 * (dropout - 0.25) ** 2

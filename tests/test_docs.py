@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
+import importlib
 import importlib.metadata
 import itertools
 import os
@@ -24,8 +25,8 @@ import pytest
 
 import optuna_llm
 from optuna_llm.chat.providers import PROVIDERS
-from tests.neighbours import Neighbours
-from tests.server import ChatServer
+from tests.support.neighbours import Neighbours
+from tests.support.server import ChatServer
 
 
 ROOT = Path(__file__).parent.parent
@@ -88,8 +89,11 @@ def inline_code(page: Path) -> list[str]:
 
 @pytest.fixture
 def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty working folder, without a network."""
+    """A working folder with nothing but what pages call a model, and without a network."""
     monkeypatch.chdir(tmp_path)
+    file = tmp_path / "path/to/model.gguf"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"GGUF")
     connect = socket.socket.connect
 
     def local_only(self: socket.socket, address: Any) -> None:
@@ -207,6 +211,7 @@ def test_the_page_on_models_names_the_default_models() -> None:
 # What to type
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=_name)
 def test_blocks_of_a_page_run(page: Path, alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     namespace = stand_ins()
@@ -225,7 +230,8 @@ def test_blocks_of_a_page_run(page: Path, alone: Path, monkeypatch: pytest.Monke
                 for command in commands(block):
                     run_command(command, alone, server)
             else:
-                assert block.language in ("json", "python", "text", "toml"), block.place
+                # Sessions, `sh`, are run by tests/test_agents_page.py.
+                assert block.language in ("json", "python", "sh", "text", "toml"), block.place
 
 
 def run_python(block: Block, namespace: dict[str, Any], server: ChatServer) -> None:
@@ -293,7 +299,7 @@ def test_code_in_the_prose_of_a_page_is_right(page: Path, alone: Path) -> None:
             first, _, rest = code.partition(" ")
             while re.match(r"\w+=", first):
                 first, _, rest = rest.partition(" ")
-            if re.match(r"(LLM|LLAMBO|CQR)Sampler\(.*\)$", code):
+            if re.match(r"(LLM|LLAMBO|CQR|Agent)Sampler\(.*\)$", code):
                 eval(adapted(code, server), dict(namespace))
             elif rest and first in ("make", "pip", "python", "optuna-llm"):
                 check([first, *shlex.split(rest)])
@@ -304,7 +310,7 @@ def check(words: list[str]) -> None:
     program, *rest = words
     if program == "make":
         targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.M))
-        assert set(rest) <= targets, words
+        assert {word for word in rest if "=" not in word} <= targets, words
     elif program == "pip" or rest[:2] == ["-m", "pip"]:
         assert "install" in rest, words
         named = ",".join(re.findall(r"\[([\w,]+)\]", " ".join(rest)))
@@ -314,7 +320,7 @@ def check(words: list[str]) -> None:
     elif program == "python":
         assert (ROOT / rest[0]).is_file(), words
     elif program == "optuna-llm":
-        assert _unknown("optuna_llm.cli", rest) == [], words
+        assert _unknown("optuna_llm.command.cli", rest) == [], words
     else:
         raise AssertionError(f"{words}: say in this file how to check it")
 
@@ -337,9 +343,15 @@ def test_a_command_that_cannot_work_is_noticed(command: str) -> None:
 
 
 def _unknown(module: str, words: list[str]) -> list[str]:
-    """Return the options and the subcommand that the source of a command does not name."""
+    """Return the options and the subcommand that the source of a command does not name.
+
+    Some of our own are in other files of the folder, from which they are imported.
+    """
     path = ROOT / module.replace(".", "/")
     source = (path / "__main__.py" if path.is_dir() else path.with_suffix(".py")).read_text()
+    folder = re.escape(module.rpartition(".")[0])
+    for other in set(re.findall(rf"^from {folder}\.(\w+) import ", source, re.M)):
+        source += (path.parent / f"{other}.py").read_text()
     named = [w.partition("=")[0] for w in words if w.startswith("-")]
     named += [w for w in words[:1] if w.isalpha() and "-" not in w]
     return [name for name in named if f'"{name}"' not in source]
@@ -347,3 +359,14 @@ def _unknown(module: str, words: list[str]) -> list[str]:
 
 def _extras() -> set[str]:
     return set(importlib.metadata.metadata("optuna-llm").get_all("Provides-Extra") or ())
+
+
+def test_the_picture_of_a_proposal_is_drawn_from_a_study(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("matplotlib", reason="the picture needs matplotlib: .[bench]")
+    monkeypatch.syspath_prepend(str(DOCS))
+    draw_proposal = importlib.import_module("draw_proposal")
+    monkeypatch.setattr(draw_proposal, "N_TRIALS", 9)
+    draw_proposal.draw(tmp_path / "proposal.png")
+    assert (tmp_path / "proposal.png").read_bytes()[1:4] == b"PNG"

@@ -38,6 +38,7 @@ def _pictures(notebook: nbformat.NotebookNode) -> list[bytes]:
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("notebooks")
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_run_shows_what_is_stored(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -9,8 +9,8 @@ from optuna.trial import TrialState
 import pytest
 
 from optuna_llm import LLMSampler
-from tests.models import well_behaved
-from tests.server import ChatServer
+from tests.support.models import well_behaved
+from tests.support.server import ChatServer
 
 
 @pytest.mark.slow

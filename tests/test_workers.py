@@ -1,27 +1,27 @@
-"""Several processes on one storage, and time: what only shows in a real run."""
+"""Several processes on one storage, and a model that takes its time."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 import json
 import math
 from multiprocessing import get_context
 from pathlib import Path
-import time
+import threading
 from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.distributions import FloatDistribution
-from optuna.samplers import BaseSampler
-from optuna.samplers import RandomSampler
 from optuna.trial import TrialState
 import pytest
 
 from optuna_llm import LLMSampler
-from tests.models import well_behaved
-from tests.server import ChatServer
+from optuna_llm.chat import Completion
+from tests.support.models import Local
+from tests.support.models import wait_for_answers
+from tests.support.models import well_behaved
+from tests.support.server import ChatServer
 
 
 SPACE: dict[str, BaseDistribution] = {
@@ -59,7 +59,7 @@ def test_processes_share_history_budget_and_no_proposals(tmp_path: Path) -> None
         for worker in workers:
             worker.start()
         for worker in workers:
-            worker.join(300)
+            worker.join()
         assert [w.exitcode for w in workers] == [0, 0, 0]
         # Each worker may pass the limit by the one request it had under way.
         assert server.count <= 6 + len(workers)
@@ -77,29 +77,33 @@ def test_processes_share_history_budget_and_no_proposals(tmp_path: Path) -> None
     assert len(set(proposed)) >= 58
 
 
-def duration(sampler: BaseSampler, seconds: float, n_trials: int) -> float:
-    def slow(trial: optuna.Trial) -> float:
-        value = objective(trial)
-        time.sleep(seconds)
-        return value
+class Slow(Local):
+    """A model that answers in the background as soon as the objective has begun, not earlier."""
 
-    study = optuna.create_study(sampler=sampler)
-    start = time.perf_counter()
-    study.optimize(slow, n_trials=n_trials)
-    return time.perf_counter() - start
+    def __init__(self) -> None:
+        super().__init__(well_behaved())
+        self.objective_runs = threading.Event()
+        self.n_hidden = self.n_waited_for = 0
+
+    def complete(self, messages: Any, *, schema: Any = None, **options: Any) -> Completion:
+        if threading.current_thread() is threading.main_thread():
+            self.n_waited_for += 1
+        else:
+            assert self.objective_runs.wait(600), "a proposal waits for an answer to come"
+            self.n_hidden += 1
+        return super().complete(messages, schema=schema, **options)
 
 
-@pytest.mark.slow
 def test_latency_of_the_model_hides_behind_the_objective() -> None:
-    seconds, n_trials = 1.0, 50
-    answer: Callable[[dict[str, Any]], Any] = well_behaved()
-
-    def thinking(request: dict[str, Any]) -> Any:
-        time.sleep(seconds)
-        return answer(request)
-
-    with ChatServer(thinking) as server:
-        sampler = LLMSampler("stand-in", base_url=server.base_url, search_space=SPACE, seed=0)
-        with_model = duration(sampler, seconds, n_trials)
-        assert server.count >= 3
-    assert with_model <= 1.1 * duration(RandomSampler(seed=0), seconds, n_trials)
+    n_trials, slow = 50, Slow()
+    study = optuna.create_study(sampler=LLMSampler(slow, search_space=SPACE, seed=0))
+    for _ in range(n_trials):
+        trial = study.ask(SPACE)
+        slow.objective_runs.set()
+        value = objective(trial)
+        wait_for_answers()  # The objective takes as long as the model.
+        slow.objective_runs.clear()
+        study.tell(trial, value)
+    # The first trials have nothing to ask in advance with.
+    assert slow.n_waited_for <= 0.1 * n_trials
+    assert slow.n_hidden > slow.n_waited_for

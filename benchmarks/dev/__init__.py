@@ -1,1 +1,1 @@
-"""Development of CQRSampler: the scripts behind the figures in ``docs/cqr.md``."""
+"""Development: the scripts behind figures in the pages that are no benchmark of samplers."""

@@ -19,7 +19,7 @@ from optuna.distributions import CategoricalDistribution
 from optuna.distributions import FloatDistribution
 from optuna.distributions import IntDistribution
 
-from benchmarks.task import Reference
+from benchmarks.references import Reference
 from benchmarks.task import Report
 from benchmarks.task import Task
 from benchmarks.task import search_reference

@@ -1,5 +1,5 @@
 """The development tasks of CQRSampler: those of the shared list with tables or YAHPO surrogates,
-and more instances of the latter. None is a report task.
+regressions with optima inside, and more instances of YAHPO. None is a report task.
 
     python -m benchmarks run --tasks $(python -m benchmarks.dev.tasks) --samplers TPE GP CQR \
         --seeds 0-1 --trials 100 --results build/benchmarks/development.csv
@@ -16,7 +16,7 @@ _RBV2_XGBOOST = (1487, 1497, 300, 31, 182, 42, 6332, 40984, 29, 334, 1049, 37)
 CHEAP = tuple(
     name
     for name in tasks.DEVELOPMENT
-    if name.startswith(("hpobench/", "hpolib/", "nasbench201/", "yahpo/"))
+    if name.startswith(("hpobench/", "hpolib/", "nasbench201/", "yahpo/", "interior/"))
 )
 MORE = tuple(
     [f"yahpo/lcbench/{i}" for i in _LCBENCH] + [f"yahpo/rbv2_xgboost/{i}" for i in _RBV2_XGBOOST]

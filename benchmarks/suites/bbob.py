@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 from optuna.distributions import FloatDistribution
 
-from benchmarks.task import Reference
+from benchmarks.references import Reference
+from benchmarks.references import UnknownTaskError
 from benchmarks.task import Report
 from benchmarks.task import Task
 
 
+_N_FUNCTIONS = 24
 _N_RANDOM = 10_000
 
 
@@ -27,8 +29,8 @@ class Function(Task):
         import ioh
 
         found = re.fullmatch(r"bbob/f(\d+)-(\d+)d", name)
-        if found is None:
-            raise ValueError(f"task {name!r}: the form is bbob/f10-5d")
+        if found is None or not 1 <= int(found[1]) <= _N_FUNCTIONS or int(found[2]) < 2:
+            raise UnknownTaskError(f"functions are f1 to f{_N_FUNCTIONS}, in the form bbob/f10-5d")
         self.name = name
         self._problem = ioh.get_problem(int(found[1]), 1, int(found[2]), ioh.ProblemClass.BBOB)
         self.space = {f"x{i}": FloatDistribution(-5.0, 5.0) for i in range(int(found[2]))}

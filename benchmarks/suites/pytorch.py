@@ -9,7 +9,6 @@ share of errors on a fifth of the images, reported after each epoch.
 from __future__ import annotations
 
 from collections.abc import Callable
-from collections.abc import Iterable
 from collections.abc import Mapping
 from dataclasses import dataclass
 import functools
@@ -22,7 +21,8 @@ from optuna.distributions import CategoricalDistribution
 from optuna.distributions import FloatDistribution
 from optuna.distributions import IntDistribution
 
-from benchmarks.task import Reference
+from benchmarks.references import Reference
+from benchmarks.references import UnknownTaskError
 from benchmarks.task import Report
 from benchmarks.task import Task
 from benchmarks.task import UnavailableError
@@ -111,10 +111,15 @@ class Training(Task):
     """
 
     def __init__(self, name: str, device: str | None = None) -> None:
+        network, _, images = name.partition("/")[2].partition("-")
+        if network not in _NETWORKS or images not in _EPOCHS:
+            raise UnknownTaskError(
+                f"the form is torch/cnn-digits; networks: {', '.join(_NETWORKS)}; "
+                f"images: {', '.join(_EPOCHS)}"
+            )
         import torch
 
         self.name = name
-        network, _, images = name.partition("/")[2].partition("-")
         self._network = _NETWORKS[network]
         self._device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self._images = load_images(images, self._device)
@@ -141,11 +146,7 @@ class Training(Task):
 
     def find_reference(self) -> Reference:
         """Find the best known loss by 60 random configurations and 40 local moves."""
-
-        def losses(configurations: Iterable[Mapping[str, Any]]) -> np.ndarray:
-            return np.array([self.loss(c) for c in configurations])
-
-        return search_reference(self, losses, n_random=60, n_rounds=10, n_parents=4, n_children=1)
+        return search_reference(self, n_random=60, n_rounds=10, n_parents=4, n_children=1)
 
 
 def load(name: str) -> Training:

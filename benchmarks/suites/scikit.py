@@ -8,7 +8,6 @@ squared error in units of the target's standard deviation for numbers.
 from __future__ import annotations
 
 from collections.abc import Callable
-from collections.abc import Iterable
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
@@ -22,14 +21,16 @@ from optuna.distributions import CategoricalDistribution
 from optuna.distributions import FloatDistribution
 from optuna.distributions import IntDistribution
 
+from benchmarks.references import Reference
+from benchmarks.references import UnknownTaskError
 from benchmarks.task import Condition
-from benchmarks.task import Reference
 from benchmarks.task import Report
 from benchmarks.task import Task
 from benchmarks.task import search_reference
 
 
 _N_FOLDS = 3
+_DATASETS = ("breast_cancer", "diabetes", "digits", "friedman1", "iris", "wine")
 
 
 @dataclass(frozen=True)
@@ -81,12 +82,43 @@ def _mlp(params: Mapping[str, Any], classes: bool) -> Any:
     return make_pipeline(StandardScaler(), kind(**own, max_iter=15, random_state=0))
 
 
+def _elastic(params: Mapping[str, Any], classes: bool) -> Any:
+    from sklearn.linear_model import ElasticNet
+    from sklearn.linear_model import SGDClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    if classes:
+        model = SGDClassifier(loss="log_loss", penalty="elasticnet", **params, random_state=0)
+    else:
+        model = ElasticNet(**params)
+    return make_pipeline(StandardScaler(), model)
+
+
+def _neighbours(params: Mapping[str, Any], classes: bool) -> Any:
+    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.neighbors import KNeighborsRegressor
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    kind = KNeighborsClassifier if classes else KNeighborsRegressor
+    return make_pipeline(StandardScaler(), kind(**params, n_jobs=1))
+
+
 def _forest(params: Mapping[str, Any], classes: bool) -> Any:
     from sklearn.ensemble import RandomForestClassifier
     from sklearn.ensemble import RandomForestRegressor
 
     kind = RandomForestClassifier if classes else RandomForestRegressor
     return kind(**params, n_jobs=1, random_state=0)
+
+
+def _tree(params: Mapping[str, Any], classes: bool) -> Any:
+    from sklearn.tree import DecisionTreeClassifier
+    from sklearn.tree import DecisionTreeRegressor
+
+    kind = DecisionTreeClassifier if classes else DecisionTreeRegressor
+    return kind(**params, random_state=0)
 
 
 def _boosting(params: Mapping[str, Any], classes: bool) -> Any:
@@ -146,6 +178,21 @@ _MODELS = {
         },
         _mlp,
     ),
+    "elastic": _Model(
+        {
+            "alpha": FloatDistribution(1e-3, 100.0, log=True),
+            "l1_ratio": FloatDistribution(0.0, 1.0),
+        },
+        _elastic,
+    ),
+    "knn": _Model(
+        {
+            "n_neighbors": IntDistribution(1, 25, log=True),
+            "weights": CategoricalDistribution(["uniform", "distance"]),
+            "p": FloatDistribution(1.0, 4.0),
+        },
+        _neighbours,
+    ),
     "forest": _Model(
         {
             "n_estimators": IntDistribution(10, 200, log=True),
@@ -155,6 +202,17 @@ _MODELS = {
             "min_samples_split": IntDistribution(2, 50, log=True),
         },
         _forest,
+    ),
+    "tree": _Model(
+        {
+            "max_depth": IntDistribution(1, 30, log=True),
+            "max_leaf_nodes": IntDistribution(2, 500, log=True),
+            "min_samples_leaf": IntDistribution(1, 50, log=True),
+            "min_samples_split": IntDistribution(2, 50, log=True),
+            "max_features": FloatDistribution(0.05, 1.0),
+            "ccp_alpha": FloatDistribution(1e-5, 0.1, log=True),
+        },
+        _tree,
     ),
     "histgb": _Model(
         {
@@ -170,42 +228,84 @@ _MODELS = {
 
 
 class Training(Task):
-    """A model on a data set."""
+    """A model on a data set.
 
-    def __init__(self, name: str) -> None:
+    Args:
+        name: ``suite/task``.
+        share: The share of the rows that there are so far, in an order that is the same always.
+    """
+
+    def __init__(self, name: str, share: float = 1.0) -> None:
         self.name = name
         suite, _, what = name.partition("/")
         model, _, dataset = (
             f"xgboost-{what}".partition("-") if suite == "xgboost" else (what.partition("-"))
         )
+        models = ["xgboost"] if suite == "xgboost" else [m for m in _MODELS if m != "xgboost"]
+        if model not in models or dataset not in _DATASETS:
+            raise UnknownTaskError(
+                "the form is xgboost/diabetes or sklearn/svm-digits; "
+                f"models: {', '.join(models)}; data sets: {', '.join(_DATASETS)}"
+            )
         self._model = _MODELS[model]
         self._dataset = dataset
+        self._share = share
         self.space = self._model.space
         self.conditions = self._model.conditions
 
     def loss(self, params: Mapping[str, Any], report: Report | None = None) -> float:
         """Return the mean loss of three folds."""
-        from sklearn.model_selection import cross_val_score
+        return self.fit(params)[0]
 
-        features, target, classes = _data(self._dataset)
-        model = self._model.build(params, classes)
-        scoring = "neg_root_mean_squared_error"
-        if classes:
-            scoring = "neg_log_loss" if hasattr(model, "predict_proba") else "accuracy"
+    def fit(self, params: Mapping[str, Any]) -> tuple[float, list[Any]]:
+        """Return the mean loss of three folds, and the model of each."""
+        from sklearn.model_selection import cross_validate
+
+        features, target, classes = self.data
+        model = self.model(params)
+        scoring = self.scoring(model)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Configurations that do not converge are part of it.
-            scores = cross_val_score(
-                model, features, target, scoring=scoring, cv=_folds(classes), error_score="raise"
+            found = cross_validate(
+                model,
+                features,
+                target,
+                scoring=scoring,
+                cv=_folds(classes),
+                error_score="raise",
+                return_estimator=True,
             )
-        return float((scoring == "accuracy") - scores.mean())
+        loss = float((scoring == "accuracy") - found["test_score"].mean())
+        return loss, list(found["estimator"])
+
+    def model(self, params: Mapping[str, Any]) -> Any:
+        """Return the untrained model of a configuration."""
+        return self._model.build(params, self.data[2])
+
+    def scoring(self, model: Any) -> str:
+        """Return how a model is scored, by scikit-learn's name of it; higher is better."""
+        if not self.data[2]:
+            return "neg_root_mean_squared_error"
+        return "neg_log_loss" if hasattr(model, "predict_proba") else "accuracy"
+
+    @property
+    def data(self) -> tuple[np.ndarray, np.ndarray, bool]:
+        """Features (n, d), target (n,), and whether the target is a class."""
+        features, target, classes = _data(self._dataset)
+        if self._share < 1:
+            n = round(self._share * len(target))
+            rows = np.random.default_rng(0).permutation(len(target))[:n]
+            features, target = features[rows], target[rows]
+        return features, target, classes
+
+    @property
+    def features(self) -> np.ndarray:
+        """The data set's features, shape (n, d)."""
+        return self.data[0]
 
     def find_reference(self) -> Reference:
         """Find the best known loss by 100 random configurations and 60 local moves."""
-
-        def losses(configurations: Iterable[Mapping[str, Any]]) -> np.ndarray:
-            return np.array([self.loss(c) for c in configurations])
-
-        return search_reference(self, losses, n_random=100, n_rounds=15, n_parents=4, n_children=1)
+        return search_reference(self, n_random=100, n_rounds=15, n_parents=4, n_children=1)
 
 
 def load(name: str) -> Training:

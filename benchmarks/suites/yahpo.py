@@ -23,7 +23,8 @@ from optuna.distributions import CategoricalDistribution
 from optuna.distributions import FloatDistribution
 from optuna.distributions import IntDistribution
 
-from benchmarks.task import Reference
+from benchmarks.references import Reference
+from benchmarks.references import UnknownTaskError
 from benchmarks.task import Report
 from benchmarks.task import Task
 from benchmarks.task import UnavailableError
@@ -99,7 +100,11 @@ class Yahpo(Task):
 
     def __init__(self, name: str) -> None:
         self.name = name
-        _, scenario, instance = name.split("/")
+        _, scenario, instance = (*name.split("/"), "")[:3]
+        if scenario not in _SCENARIOS or name.count("/") != 2:
+            raise UnknownTaskError(
+                f"the form is yahpo/lcbench/3945, with one of {', '.join(_SCENARIOS)}"
+            )
         self._scenario = _SCENARIOS[scenario]
         folder = _folder() / scenario
         if not folder.is_dir():
@@ -107,6 +112,10 @@ class Yahpo(Task):
         self._session = _session(folder / "model.onnx")
         _check_widths(self._session, self._scenario, folder)
         self._codes = json.loads((folder / "encoding.json").read_text())
+        instances = self._codes[self._scenario.categories[0]]
+        if instance not in instances:
+            known = ", ".join(i for i in instances if not i.startswith("#"))
+            raise UnknownTaskError(f"the instances of {scenario} are {known}")
         self._fixed = {**self._scenario.full, self._scenario.categories[0]: instance}
         if self._scenario.steps is not None:
             self.n_steps = int(self._scenario.full[self._scenario.steps])
@@ -135,6 +144,10 @@ class Yahpo(Task):
         )
 
     def _losses(self, configurations: Sequence[Mapping[str, Any]]) -> np.ndarray:
+        return -self.outputs(configurations)[:, self._scenario.target]
+
+    def outputs(self, configurations: Sequence[Mapping[str, Any]]) -> np.ndarray:
+        """Return all that the model says of configurations, shape (n, targets)."""
         batches = range(0, len(configurations), _BATCH)
         return np.concatenate([self._batch(configurations[i : i + _BATCH]) for i in batches])
 
@@ -148,7 +161,7 @@ class Yahpo(Task):
         arrays = (np.array(categories, np.int32), np.array(numbers, np.float32))
         names = [i.name for i in self._session.get_inputs()]
         (output,) = self._session.run(None, dict(zip(names, arrays, strict=True)))
-        return np.asarray(-output[:, self._scenario.target], dtype=float)
+        return np.asarray(output, dtype=float)
 
 
 def load(name: str) -> Yahpo:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Sequence
 import time
-from typing import Any
+from typing import TYPE_CHECKING
 
 from optuna_llm.chat.attempt import Attempt
 from optuna_llm.chat.attempt import GivenUp
 from optuna_llm.chat.client import Settings
+from optuna_llm.chat.failure import is_timeout
 from optuna_llm.chat.model import Completion
 from optuna_llm.chat.model import Message
 from optuna_llm.chat.model import Usage
@@ -21,6 +22,12 @@ from optuna_llm.chat.reply import excerpt
 from optuna_llm.errors import EmptyReplyError
 from optuna_llm.errors import ModelError
 from optuna_llm.errors import OptunaLLMError
+
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from optuna_llm.chat.model import RequestOptions
 
 
 class CallableChatModel:
@@ -47,12 +54,7 @@ class CallableChatModel:
         return self._settings.prices
 
     def complete(
-        self,
-        messages: Sequence[Message],
-        *,
-        schema: dict[str, Any] | None = None,
-        max_output_tokens: int | None = None,
-        top_logprobs: int | None = None,
+        self, messages: Sequence[Message], **options: Unpack[RequestOptions]
     ) -> Completion:
         """Answer ``messages``; see :meth:`optuna_llm.chat.ChatModel.complete`."""
         started = time.monotonic()
@@ -85,7 +87,8 @@ class CallableChatModel:
             except OptunaLLMError as error:
                 return error.with_traceback(None)
             except Exception as error:
-                return ModelError(f"{self.name} raised {type(error).__name__}: {excerpt(error)}")
+                raised = f"{self.name} raised {type(error).__name__}: {excerpt(error)}"
+                return _failure(raised, unanswered=is_timeout(error))
             if not isinstance(text, str):
                 return ModelError(
                     f"{self.name} returned {type(text).__name__}; it must return the answer as str"
@@ -95,13 +98,21 @@ class CallableChatModel:
         try:
             outcome = Attempt[str | OptunaLLMError]().run(call, seconds)
         except GivenUp:
-            outcome = ModelError(f"no answer from {self.name} within {seconds:.3g} s")
+            outcome = _failure(
+                f"no answer from {self.name} within {seconds:.3g} s", unanswered=True
+            )
         if isinstance(outcome, OptunaLLMError):
             raise outcome
         return outcome
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"
+
+
+def _failure(reason: str, *, unanswered: bool) -> ModelError:
+    error = ModelError(reason)
+    error.unanswered = int(unanswered)
+    return error
 
 
 def render(messages: Sequence[Message]) -> str:

@@ -11,6 +11,7 @@ import logging
 import os
 from pathlib import Path
 import threading
+from typing import TYPE_CHECKING
 from typing import Any
 from typing import Literal
 from typing import get_args
@@ -22,10 +23,17 @@ from optuna_llm.chat.model import Token
 from optuna_llm.chat.model import Usage
 from optuna_llm.chat.model import reported_usage
 from optuna_llm.chat.prices import Prices
+from optuna_llm.chat.prices import check_prices
 from optuna_llm.errors import CassetteMissError
 from optuna_llm.errors import ConfigurationError
 from optuna_llm.errors import EmptyReplyError
 from optuna_llm.errors import ModelError
+
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from optuna_llm.chat.model import RequestOptions
 
 
 _logger = logging.getLogger(__name__)
@@ -47,14 +55,19 @@ class Cassette:
         path: The file; made when first needed.
         mode: "record" asks the model and appends to the file; "replay" answers from the file and
             needs neither model nor network; "auto" answers from the file what it can (failures
-            are asked again), and records the rest.
+            are asked again), and records the rest. Where there is no model, "auto" is "replay".
     """
 
     def __init__(self, path: str | os.PathLike[str], mode: CassetteMode = "auto") -> None:
-        if mode not in get_args(CassetteMode):
-            raise ConfigurationError(f"mode={mode!r} must be one of {get_args(CassetteMode)}")
-        self._path = Path(path)
+        if not isinstance(mode, str) or mode not in get_args(CassetteMode):
+            raise ConfigurationError(f"mode={mode!r:.80} must be one of {get_args(CassetteMode)}")
+        if not isinstance(path, str | os.PathLike):
+            raise ConfigurationError(f"path={path!r:.80} must be the path of a file")
+        self._path = Path(path).expanduser()
+        if self._path.is_dir():
+            raise ConfigurationError(f"path={str(path)!r} is a folder; name a file in it")
         self._mode = mode
+        self._process = os.getpid()
         self._lock = threading.Lock()
         self._lines: list[dict[str, Any]] | None = None
         self._played: Counter[str] = Counter()
@@ -64,12 +77,19 @@ class Cassette:
         """Whether a model must be at hand for what is not recorded."""
         return self._mode != "replay"
 
-    def wrap(self, model: ChatModel | None) -> ChatModel:
+    def models(self) -> set[str]:
+        """Return the names of the models that are recorded; none if none is replayed."""
+        return set() if self._mode == "record" else {line["model"] for line in self._load()}
+
+    def wrap(self, model: ChatModel | None, *, prices: Sequence[float] | None = None) -> ChatModel:
         """Return ``model`` with this cassette between it and the caller.
 
         Args:
-            model: The model. None, in mode "replay" only, stands for the only model recorded.
+            model: The model. None stands for the only model recorded, and replays it.
+            prices: Prices of a model that is not at hand, if a limit on cost needs them.
         """
+        if model is None and self._mode == "auto" and self._load():
+            return Cassette(self._path, mode="replay").wrap(None, prices=prices)
         if model is not None:
             return _CassetteModel(
                 self, model, name=model.name, options=_digest(getattr(model, "options", {}))
@@ -82,13 +102,14 @@ class Cassette:
                 f"model=None needs a cassette of one model; {self._path} holds {len(recorded)}"
             )
         ((name, options),) = recorded
-        return _CassetteModel(self, None, name=name, options=options)
+        known = None if prices is None else check_prices(prices)
+        return _CassetteModel(self, None, name=name, options=options, prices=known)
 
     def _replay(self, key: str) -> dict[str, Any] | None:
         """Return the next recorded line of a request, if any."""
         if self._mode == "record":
             return None
-        with self._lock:
+        with self._here():
             lines = [line for line in self._load() if line["key"] == key]
             if self._mode == "auto":
                 lines = [line for line in lines if "completion" in line]
@@ -103,6 +124,12 @@ class Cassette:
             f'{position + 1}; record it with mode="auto", or repeat the run as it was recorded '
             "(same model, options, seed and versions)"
         )
+
+    def _here(self) -> threading.Lock:
+        """Return the lock of this process; one that was held during a fork stays held."""
+        if self._process != os.getpid():
+            self._process, self._lock = os.getpid(), threading.Lock()
+        return self._lock
 
     def _load(self) -> list[dict[str, Any]]:
         """Return the lines as they were when the file was first read."""
@@ -119,12 +146,15 @@ class Cassette:
         return self._lines
 
     def _append(self, line: dict[str, Any]) -> None:
-        # One write with O_APPEND is one piece in the file, whoever else is writing. The line break
-        # in front ends a line that a crash cut short.
-        data = b"\n" + json.dumps(line).encode() + b"\n"
+        # One write with O_APPEND is one piece in the file, whoever else is writing.
+        data = json.dumps(line).encode() + b"\n"
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         try:
+            if os.fstat(descriptor).st_size > 0:
+                os.lseek(descriptor, -1, os.SEEK_END)
+                if os.read(descriptor, 1) != b"\n":
+                    data = b"\n" + data  # Ends a line that a crash cut short.
             if os.write(descriptor, data) != len(data):
                 _logger.warning("A line of %s was cut short; is the disk full?", self._path)
         finally:
@@ -144,9 +174,16 @@ class _CassetteModel:
     """A chat model that a cassette answers for."""
 
     def __init__(
-        self, cassette: Cassette, model: ChatModel | None, *, name: str, options: str
+        self,
+        cassette: Cassette,
+        model: ChatModel | None,
+        *,
+        name: str,
+        options: str,
+        prices: Prices | None = None,
     ) -> None:
         self.name = name
+        self._prices = prices
         self._cassette = cassette
         self._model = model
         self._options = options
@@ -154,17 +191,14 @@ class _CassetteModel:
     @property
     def prices(self) -> Prices | None:
         """The prices of the model behind."""
-        return getattr(self._model, "prices", None)
+        return getattr(self._model, "prices", self._prices)
 
     def complete(
-        self,
-        messages: Sequence[Message],
-        *,
-        schema: dict[str, Any] | None = None,
-        max_output_tokens: int | None = None,
-        top_logprobs: int | None = None,
+        self, messages: Sequence[Message], **options: Unpack[RequestOptions]
     ) -> Completion:
         """Answer ``messages``; see :meth:`optuna_llm.chat.ChatModel.complete`."""
+        schema, max_output_tokens = options.get("schema"), options.get("max_output_tokens")
+        top_logprobs = options.get("top_logprobs")
         # An argument that is not used leaves the keys of older recordings as they are.
         more = {} if top_logprobs is None else {"top_logprobs": top_logprobs}
         asked = [self.name, self._options, list(messages), schema, max_output_tokens]
@@ -189,6 +223,7 @@ class _CassetteModel:
                 "kind": type(error).__name__,
                 "reason": str(error),
                 "usage": usage and asdict(usage),
+                "unanswered": error.unanswered,
             }
             self._cassette._append(line)
             raise
@@ -211,8 +246,10 @@ def _completion(line: dict[str, Any]) -> Completion:
         return Completion(**{**recorded, "usage": usage, "tokens": tokens})
     recorded = line["error"]
     error = _ERRORS[recorded["kind"]](recorded["reason"])
+    error.unanswered = recorded.get("unanswered", 0)
     if recorded["usage"] is not None:
-        error.usage = Usage(**recorded["usage"])
+        usage = Usage(**recorded["usage"])
+        error.tokens = usage.prompt_tokens, usage.completion_tokens
     raise error
 
 

@@ -10,19 +10,22 @@ import os
 from typing import TYPE_CHECKING
 from typing import Any
 
-from optuna_llm.chat.address import check_base_url
-from optuna_llm.chat.address import is_local
 from optuna_llm.chat.callable_client import CallableChatModel
 from optuna_llm.chat.client import RemoteChatModel
 from optuna_llm.chat.client import Settings
-from optuna_llm.chat.keys import ApiKey
-from optuna_llm.chat.litellm_client import LiteLLMEndpoint
+from optuna_llm.chat.credentials import ApiKey
+from optuna_llm.chat.endpoints import LiteLLMEndpoint
+from optuna_llm.chat.endpoints import OpenAIEndpoint
+from optuna_llm.chat.endpoints import ReadyEndpoint
+from optuna_llm.chat.in_process import PREFIX
+from optuna_llm.chat.in_process import GGUFEndpoint
 from optuna_llm.chat.model import ChatModel
-from optuna_llm.chat.openai_client import OpenAIEndpoint
-from optuna_llm.chat.openai_client import ReadyEndpoint
 from optuna_llm.chat.prices import check_prices
 from optuna_llm.chat.providers import PROVIDERS
 from optuna_llm.chat.providers import base_url_of
+from optuna_llm.chat.providers import check_base_url
+from optuna_llm.chat.providers import hint_for
+from optuna_llm.chat.providers import is_local
 from optuna_llm.chat.providers import provider_at
 from optuna_llm.errors import ConfigurationError
 
@@ -36,6 +39,8 @@ _URL_VARIABLE = "OPTUNA_LLM_BASE_URL"
 _KEY_VARIABLE = "OPTUNA_LLM_API_KEY"
 
 _FREE = (0.0, 0.0)
+# A few thousand tokens on the cores that the objective leaves take minutes.
+_TIMEOUT_IN_PROCESS = 600.0
 
 
 def connect(
@@ -45,8 +50,8 @@ def connect(
     base_url: str | None = None,
     api_key: str | Callable[[], str] | None = None,
     temperature: float | None = None,
-    timeout: float = 60.0,
-    deadline: float = 120.0,
+    timeout: float | None = None,
+    deadline: float | None = None,
     max_retries: int = 2,
     extra_body: Mapping[str, Any] | None = None,
     prices: Sequence[float] | None = None,
@@ -63,6 +68,8 @@ def connect(
             - a provider and its model: ``"ollama/qwen3"``, ``"groq/openai/gpt-oss-120b"``; known
               are openai, anthropic, gemini, openrouter, groq, deepseek, mistral, ollama and
               lm_studio; all others go through LiteLLM (``pip install "optuna-llm[litellm]"``);
+            - a model in a file, run in this process: ``"gguf:path/to/model.gguf"`` (``pip install
+              "optuna-llm[local]"``);
             - with ``base_url``, the name that the server there uses, taken as it is;
             - an ``openai.OpenAI`` or ``openai.AzureOpenAI`` object, with ``model_name``;
             - a function from a prompt to an answer;
@@ -78,8 +85,10 @@ def connect(
             sent in a header only, and never shown or pickled: in another process, give it again
             or have it in the environment.
         temperature: Sampling temperature; None leaves it to the server.
-        timeout: Most seconds for one HTTP request or call.
-        deadline: Most seconds for one answer with its retries.
+        timeout: Most seconds for one HTTP request or call; None: 60, or 600 for a model in a file.
+            After one that takes longer, the next try gets twice as many, if ``deadline`` leaves
+            them; else there is none.
+        deadline: Most seconds for one answer with its retries; None: twice the timeout.
         max_retries: Times that a request which failed for a passing reason is sent again.
         extra_body: More parameters for each request, such as ``{"reasoning_effort": "low"}``.
         prices: Price of a million prompt tokens and of a million completion tokens, to know the
@@ -91,6 +100,7 @@ def connect(
     Raises:
         ConfigurationError: An argument is wrong.
     """
+    timeout, deadline = time_limits(model, timeout, deadline)
     settings = Settings(
         temperature=temperature,
         timeout=timeout,
@@ -133,9 +143,26 @@ def connect(
     )
 
 
+def time_limits(
+    model: object, timeout: float | None, deadline: float | None
+) -> tuple[float, float]:
+    """Return the limits of time for a model: those given, or what its kind may need."""
+    if timeout is None:
+        timeout = _TIMEOUT_IN_PROCESS if _is_file(model) else Settings.timeout
+    if deadline is None:
+        # What is no number is refused with the settings.
+        deadline = 2 * timeout if isinstance(timeout, int | float) else Settings.deadline
+    return timeout, deadline
+
+
+def _is_file(model: object) -> bool:
+    """Whether a name stands for a model in a file."""
+    return isinstance(model, str) and model.strip().startswith(PREFIX)
+
+
 def _variable(*names: str) -> str | None:
     """Return the value of the first of the environment variables that is set."""
-    values = (os.environ.get(name, "").strip() for name in names)
+    values = (os.environ.get(name, "").strip(" \t\r\n\"'") for name in names)
     return next((value for value in values if value), None)
 
 
@@ -177,29 +204,41 @@ def _named(
         settings: How to ask it.
     """
     name = model.strip()
+    if _is_file(name):
+        _refuse(f"model={name!r}", base_url=base_url, api_key=api_key)
+        file = GGUFEndpoint(name.removeprefix(PREFIX))
+        return RemoteChatModel(file, name=file.model, settings=settings)
     prefix, separator, rest = name.partition("/")
     if not name or (separator and not (prefix and rest)):
         raise ConfigurationError(
             f"model={model!r} is no model name; give one such as 'gpt-5.4-mini' or 'ollama/qwen3'"
         )
-    prices = None
+    prices, hint = None, ""
     if base_url is not None:
         known = provider_at(base_url)
+        if prefix in PROVIDERS and separator:
+            hint = f"with base_url a name is taken as it is; write {rest!r} if that is its own"
         rest = name
     elif not separator or prefix in PROVIDERS:
         prefix, rest = (prefix, rest) if separator else ("openai", name)
         known, base_url = PROVIDERS[prefix], base_url_of(prefix)
+        hint = hint_for(name) if not separator else ""
         name = rest if prefix == "openai" else name
         prices = _FREE if known.variable is None else None
     else:
         key = ApiKey(api_key, variables=variables, optional=True)
-        return RemoteChatModel(LiteLLMEndpoint(name, key=key), name=name, settings=settings)
+        hint = (
+            f"{prefix!r} is no provider that is known here, so LiteLLM is asked; for the model of"
+            f" a server of your own give base_url (--base-url), for one of Ollama 'ollama/...'"
+        )
+        endpoint = LiteLLMEndpoint(name, key=key, hint=hint)
+        return RemoteChatModel(endpoint, name=name, settings=settings)
     if known is not None and known.variable is not None:
         variables = (*variables, known.variable)
     optional = is_local(base_url) or (known is not None and known.variable is None)
     key = ApiKey(api_key, variables=variables, optional=optional)
-    endpoint = OpenAIEndpoint(rest, base_url=base_url, key=key, prices=prices)
-    return RemoteChatModel(endpoint, name=name, settings=settings)
+    there = OpenAIEndpoint(rest, base_url=base_url, key=key, prices=prices, hint=hint)
+    return RemoteChatModel(there, name=name, settings=settings)
 
 
 def _ready(client: Any, model_name: str | None, settings: Settings) -> ChatModel:

@@ -6,18 +6,23 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import replace
 import email.utils
+import os
 import re
 import socket
 import ssl
 import time
+from typing import Any
 from typing import cast
 
-from optuna_llm.chat.address import is_loopback
-from optuna_llm.chat.keys import KeyOrigin
+from optuna_llm.chat.credentials import KeyOrigin
+from optuna_llm.chat.credentials import redact
+from optuna_llm.chat.dialect import Complaint
 from optuna_llm.chat.model import Usage
 from optuna_llm.chat.model import reported_usage
-from optuna_llm.chat.redact import redact
+from optuna_llm.chat.providers import is_loopback
+from optuna_llm.chat.reply import UpstreamError
 from optuna_llm.chat.reply import excerpt
 from optuna_llm.errors import ModelError
 from optuna_llm.errors import ModelSetupError
@@ -40,22 +45,19 @@ _NO_SUCH_MODEL = re.compile(
     r"|LLM Provider NOT provided|model .{0,100}(does not exist|not found)",
     re.IGNORECASE,
 )
+# The model's fault this time, not the request's: Groq's json_validate_failed and its like.
+_NOT_THE_JSON = re.compile(
+    r"json_validate_failed|output_parse_failed|tool_use_failed|failed_generation"
+    r"|fail(ed|ure)? to (generate|validate|produce|parse)\b.{0,40}\b(json|output|schema)"
+    r"|(generated|model) (json|output|response)\b.{0,40}\b(invalid|not valid|match)",
+    re.IGNORECASE,
+)
+_PROXY_VARIABLES = ("HTTPS_PROXY", "ALL_PROXY", "HTTP_PROXY")
 _LONGEST_COMPLAINT = 10_000
 # The statuses that the openai SDK retries, besides 5xx.
 _PASSING = (408, 409, 429)
-
-
-@dataclass(frozen=True)
-class Complaint:
-    """What a server said about a request that it would not take.
-
-    Attributes:
-        parameter: The parameter that the server names as such, if any.
-        text: All that it said.
-    """
-
-    parameter: str | None
-    text: str
+# A gateway has stopped waiting for the model; 524 is Cloudflare's.
+_GATEWAY_TIMEOUTS = (408, 504, 524)
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,11 @@ class Failure:
         retry_after: Seconds that the server asked to wait.
         complaint: What it said about the request, if it found the request at fault.
         usage: Tokens used all the same.
+        timed_out: Whether it was the time limit, so that the same request is in vain.
+        unanswered: Whether the model may have been at work, which a provider bills.
+        failed_generation: What the model wrote, where the server has found it not to be the JSON
+            that was asked for; may be empty.
+        cut_off: Whether the limit on output tokens ended it before there was an answer.
     """
 
     kind: type[OptunaLLMError]
@@ -77,23 +84,48 @@ class Failure:
     retry_after: float | None = None
     complaint: Complaint | None = None
     usage: Usage | None = None
+    timed_out: bool = False
+    unanswered: bool = False
+    failed_generation: str | None = None
+    cut_off: bool = False
 
-    def error(self, attempts: int) -> OptunaLLMError:
-        """Return the exception to raise after so many attempts."""
-        error = self.kind(self.reason + (f" ({attempts} attempts)" if attempts > 1 else ""))
-        if self.usage is not None and isinstance(error, ModelError):
-            error.usage = self.usage
+    def error(self, *, attempts: int, unanswered: int, seconds: float) -> OptunaLLMError:
+        """Return the exception to raise.
+
+        Args:
+            attempts: Times that the request was sent.
+            unanswered: How many of them ended without an answer that may be billed.
+            seconds: How long all of it took.
+        """
+        reason = self.reason + (f" within {seconds:.3g} s" if self.timed_out else "")
+        error = self.kind(reason + (f" ({attempts} attempts)" if attempts > 1 else ""))
+        if isinstance(error, ModelError):
+            error.unanswered = unanswered
+            if self.usage is not None:
+                error.tokens = self.usage.prompt_tokens, self.usage.completion_tokens
         return error
 
 
-def timed_out(address: str, seconds: float) -> Failure:
-    """Return the failure of a request that took longer than ``seconds``."""
-    return Failure(ModelError, f"no answer from {address} within {seconds:.3g} s", retry=True)
+def timed_out(address: str, *, connected: bool = True) -> Failure:
+    """Return the failure of a request that took too long.
+
+    Args:
+        address: Where it went.
+        connected: Whether it got as far as the model.
+    """
+    return Failure(
+        ModelError, f"no answer from {address}", retry=True, timed_out=True, unanswered=connected
+    )
 
 
-def explain(
-    error: Exception, *, model: str, address: str, key: KeyOrigin, seconds: float
-) -> Failure:
+def is_timeout(error: BaseException) -> bool:
+    """Whether an error of anybody's library says that time ran out."""
+    return isinstance(error, TimeoutError) or any(
+        "timeout" in kind.__name__.lower() for kind in type(error).__mro__
+    )
+
+
+def explain(error: Exception, *, model: str, address: str, key: KeyOrigin) -> Failure:
     """Say why a request failed.
 
     Args:
@@ -101,20 +133,35 @@ def explain(
         model: Name of the model that was asked for.
         address: Where it was asked for, such as the base URL.
         key: Where the key that was sent comes from.
-        seconds: Time limit of the request.
     """
     import openai
 
     if isinstance(error, OptunaLLMError):
-        return Failure(type(error), str(error), usage=reported_usage(error))
+        cut_off = isinstance(error, ModelError) and error.cut_off
+        return Failure(type(error), str(error), usage=reported_usage(error), cut_off=cut_off)
+    if isinstance(error, UpstreamError):
+        where = f"{address} passes on an error ({error.status_code})"
+        failure = _status_failure(error, error.status_code, where, model=model, key=key)
+        return replace(failure, usage=error.usage)
     causes = list(_causes(error))  # LiteLLM wraps what the SDK raised once or twice more.
+    if any(isinstance(cause, ImportError) for cause in causes) or (
+        isinstance(error, ValueError) and "proxy" in str(error).lower()
+    ):
+        return Failure(
+            ModelSetupError,
+            f"{address} cannot be asked through the proxy that the environment names"
+            f"{_proxies()}: {excerpt(causes[-1])}. Install what is missing (for SOCKS: pip install"
+            ' "httpx[socks]"), or unset the variable.',
+        )
     if any(isinstance(cause, openai.APITimeoutError) for cause in causes):
-        return timed_out(address, seconds)
+        never_sent = any(re.search("(Connect|Pool)Timeout", type(c).__name__) for c in causes)
+        return timed_out(address, connected=not never_sent)
     if any(isinstance(cause, (openai.APIConnectionError, OSError)) for cause in causes):
         return _connection_failure(causes, address)
     status = getattr(error, "status_code", None)
     if isinstance(status, int):
-        return _status_failure(error, status, model=model, address=address, key=key)
+        where = f"{address} answered HTTP {status}"
+        return _status_failure(error, status, where, model=model, key=key)
     return Failure(ModelError, f"the request failed with {type(error).__name__}: {excerpt(error)}")
 
 
@@ -124,6 +171,8 @@ def _connection_failure(causes: Sequence[BaseException], address: str) -> Failur
             reason = f"the connection to {address} was refused"
             if is_loopback(address):
                 reason += ": the server on this machine does not seem to be running"
+            elif _proxies():
+                reason += f"; it goes through the proxy that the environment names{_proxies()}"
             return Failure(ModelError, reason, retry=True)
         if isinstance(cause, socket.gaierror):
             if cause.errno == socket.EAI_NONAME:
@@ -134,22 +183,31 @@ def _connection_failure(causes: Sequence[BaseException], address: str) -> Failur
             return Failure(ModelError, f"the host of {address} cannot be looked up", retry=True)
         if isinstance(cause, ssl.SSLCertVerificationError):
             return Failure(
-                ModelError,
-                f"the certificate of {address} cannot be trusted: {excerpt(cause)}",
+                ModelSetupError,
+                f"the certificate of {address} cannot be trusted: {excerpt(cause)}. Name the"
+                " certificate of its authority in the environment variable SSL_CERT_FILE, or check"
+                " base_url",
+            )
+        if isinstance(cause, ssl.SSLError) and address.startswith("https:"):
+            return Failure(
+                ModelSetupError,
+                f"{address} cannot be asked over TLS: {excerpt(cause)}. Does the server speak"
+                " plain http:// there?",
             )
     last = causes[-1]
     return Failure(
         ModelError,
         f"the connection to {address} broke: {type(last).__name__}: {excerpt(last)}",
         retry=True,
+        # Not where it broke before anything was sent.
+        unanswered=any(re.search("Read|Protocol", type(cause).__name__) for cause in causes),
     )
 
 
 def _status_failure(
-    error: Exception, status: int, *, model: str, address: str, key: KeyOrigin
+    error: Exception, status: int, where: str, *, model: str, key: KeyOrigin
 ) -> Failure:
     said = _said(error)
-    where = f"{address} answered HTTP {status}"
     everything = redact(f"{error} {getattr(error, 'body', '')}"[:_LONGEST_COMPLAINT])
     if status == 402 or _NO_MONEY.search(everything):
         return Failure(
@@ -171,8 +229,15 @@ def _status_failure(
             f"{where}: there is no model {model!r}, or base_url is wrong (most servers expect it "
             f"to end in /v1). The server says: {said}",
         )
+    complaint = Complaint(parameter=_parameter(error), text=everything)
     if status in (400, 422):
-        complaint = Complaint(parameter=getattr(error, "param", None), text=everything)
+        if _NOT_THE_JSON.search(everything):
+            return Failure(
+                ModelError,
+                f"{where}: the model's answer was not the JSON asked for: {said}",
+                unanswered=True,
+                failed_generation=_failed_generation(error),
+            )
         return Failure(
             ModelError, f"{where}: it does not take the request: {said}", complaint=complaint
         )
@@ -182,6 +247,9 @@ def _status_failure(
         f"{where}: {said}" + (f" (and asks to wait {wait:.4g} s)" if wait else ""),
         retry=status in _PASSING or status >= 500,
         retry_after=wait,
+        # A chat template that raises is some servers' internal error.
+        complaint=complaint if status >= 500 and complaint.is_about_system else None,
+        unanswered=status in _GATEWAY_TIMEOUTS,
     )
 
 
@@ -196,6 +264,30 @@ def _said(error: Exception) -> str:
         body = body.get("message") or body.get("detail") or body
     text = str(body or getattr(error, "message", None) or error)
     return "(a web page)" if text.lstrip().startswith("<") else excerpt(text)
+
+
+def _body(error: Exception) -> Mapping[str, Any]:
+    """Return the error in the body of a response, as far as it has the usual form."""
+    body = getattr(error, "body", None)
+    if isinstance(body, Mapping) and isinstance(body.get("error"), Mapping):
+        body = body["error"]
+    return body if isinstance(body, Mapping) else {}
+
+
+def _parameter(error: Exception) -> str | None:
+    parameter = getattr(error, "param", None) or _body(error).get("param")
+    return parameter if isinstance(parameter, str) else None
+
+
+def _failed_generation(error: Exception) -> str:
+    text = _body(error).get("failed_generation")
+    return text if isinstance(text, str) else ""
+
+
+def _proxies() -> str:
+    """Return the environment variables that name a proxy, in brackets with a space in front."""
+    names = [n for n in _PROXY_VARIABLES if os.environ.get(n) or os.environ.get(n.lower())]
+    return f" ({', '.join(names)})" if names else ""
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -15,14 +15,14 @@ from typing import Any
 from typing import Protocol
 import uuid
 
+from optuna_llm.chat.budget import Budget
+from optuna_llm.chat.budget import Spending
 from optuna_llm.chat.model import ChatModel
 from optuna_llm.chat.model import Completion
 from optuna_llm.chat.model import Usage
 from optuna_llm.chat.prices import Prices
 from optuna_llm.chat.prices import cost_of
-from optuna_llm.chat.prices import prices_of
 from optuna_llm.errors import BudgetExceededError
-from optuna_llm.errors import ConfigurationError
 from optuna_llm.errors import ModelError
 
 
@@ -41,70 +41,6 @@ class LedgerStore(Protocol):
     def write(self, key: str, value: dict[str, Any]) -> None:
         """Set the value of ``key``, which JSON can say."""
         ...
-
-
-@dataclass(frozen=True)
-class Budget:
-    """The most that a study may spend on its model, over all workers and resumptions.
-
-    Attributes:
-        max_requests: Answers asked for, failed ones included. The retries of one answer are one
-            request.
-        max_tokens: Prompt and completion tokens together.
-        max_cost: Money, in the currency of the prices.
-        max_seconds: Time spent waiting for the model, summed over the workers.
-    """
-
-    max_requests: int | None = None
-    max_tokens: int | None = None
-    max_cost: float | None = None
-    max_seconds: float | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("max_requests", "max_tokens"):
-            _check_limit(name, getattr(self, name), int, "an integer")
-        for name in ("max_cost", "max_seconds"):
-            _check_limit(name, getattr(self, name), (int, float), "a number")
-
-
-@dataclass(frozen=True)
-class Spending:
-    """What was spent so far; a request under way counts with what was reserved for it.
-
-    Attributes:
-        requests: Answers asked for.
-        failed_requests: Those of them that failed.
-        prompt_tokens: Tokens read by the model.
-        completion_tokens: Tokens written by the model.
-        cost: Money, or None if the price of some tokens is not known.
-        seconds: Time spent waiting for the model, summed over the workers.
-    """
-
-    requests: int = 0
-    failed_requests: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    cost: float | None = 0.0
-    seconds: float = 0.0
-
-    def __add__(self, other: Spending) -> Spending:
-        known = self.cost is not None and other.cost is not None
-        return Spending(
-            requests=self.requests + other.requests,
-            failed_requests=self.failed_requests + other.failed_requests,
-            prompt_tokens=self.prompt_tokens + other.prompt_tokens,
-            completion_tokens=self.completion_tokens + other.completion_tokens,
-            cost=(self.cost or 0.0) + (other.cost or 0.0) if known else None,
-            seconds=self.seconds + other.seconds,
-        )
-
-    def __str__(self) -> str:
-        failed = f" ({self.failed_requests} failed)" if self.failed_requests else ""
-        cost = "cost unknown" if self.cost is None else f"cost {self.cost:.4f}"
-        return (
-            f"{self.requests} requests{failed}, {self.prompt_tokens:,} prompt + "
-            f"{self.completion_tokens:,} completion tokens, {cost}, {self.seconds:.1f} s"
-        )
 
 
 @dataclass(frozen=True)
@@ -148,11 +84,15 @@ class Ledger:
         """Start an entry of this process."""
         self._process = os.getpid()
         self._lock = threading.Lock()
+        self._last_id = 0
+        self._others = Spending()
+        self._reset()
+
+    def _reset(self) -> None:
         self._key = f"{KEY_PREFIX}{uuid.uuid4().hex}"
         self._settled = Spending()
         self._outstanding: dict[int, Spending] = {}
-        self._last_id = 0
-        self._others = Spending()
+        self._written = False
         self._store_failed = False
 
     def reserve(self, estimated_prompt_tokens: int, max_output_tokens: int) -> Reservation:
@@ -172,12 +112,11 @@ class Ledger:
             ConfigurationError: There is a limit on cost and no price is known.
         """
         prices = self._prices()
-        usage = Usage(estimated_prompt_tokens, max_output_tokens, estimated=True)
         request = Spending(
             requests=1,
-            prompt_tokens=usage.prompt_tokens,
-            completion_tokens=usage.completion_tokens,
-            cost=cost_of(usage, prices),
+            prompt_tokens=estimated_prompt_tokens,
+            completion_tokens=max_output_tokens,
+            cost=cost_of(Usage(estimated_prompt_tokens, max_output_tokens), prices),
         )
         self._check_process()
         with self._lock:
@@ -192,17 +131,31 @@ class Ledger:
                 )
             return Reservation(self._last_id, request, time.monotonic())
 
-    def settle(self, reservation: Reservation, outcome: Completion | Usage | None) -> None:
+    def settle(
+        self,
+        reservation: Reservation,
+        outcome: Completion | Usage | None,
+        *,
+        unanswered: int = 0,
+    ) -> None:
         """Replace a reservation by what was spent; a second time has no effect.
 
         Args:
             reservation: What :meth:`reserve` returned.
             outcome: The completion; or, of a failed request, the tokens that the server reported
                 (see :func:`~optuna_llm.chat.reported_usage`) or None.
+            unanswered: Tries of a failed request that ended without an answer; each of them, and
+                of a completion's, counts with all that was reserved.
         """
-        spent = self._spent(outcome, time.monotonic() - reservation.started)
+        seconds = time.monotonic() - reservation.started
+        if isinstance(outcome, Completion):
+            unanswered = outcome.unanswered
+        spent = self._spent(outcome, seconds)
+        if unanswered:
+            spent += self._lost(reservation.spending, unanswered)
         self._check_process()
         with self._lock:
+            self._begin_anew_if_deleted()
             if self._outstanding.pop(reservation.id, None) is not None:
                 self._settled += spent
                 self._write()
@@ -212,6 +165,19 @@ class Ledger:
         self._check_process()
         with self._lock:
             return self._total()
+
+    def entry(self) -> str:
+        """Return the key of this worker's entry; another one where the ledger has begun anew."""
+        self._check_process()
+        with self._lock:
+            self._begin_anew_if_deleted()
+            return self._key
+
+    def _begin_anew_if_deleted(self) -> None:
+        """Forget a study that was deleted: a database may give its id to the next one."""
+        entries = self._read()
+        if self._written and entries is not None and self._key not in entries:
+            self._reset()
 
     def _spent(self, outcome: Completion | Usage | None, seconds: float) -> Spending:
         failed = not isinstance(outcome, Completion)
@@ -228,18 +194,19 @@ class Ledger:
             seconds=outcome.seconds if isinstance(outcome, Completion) else seconds,
         )
 
+    def _lost(self, reserved: Spending, tries: int) -> Spending:
+        """Return what tries without an answer are taken to have cost."""
+        usage = Usage(tries * reserved.prompt_tokens, tries * reserved.completion_tokens)
+        return Spending(
+            prompt_tokens=usage.prompt_tokens,
+            completion_tokens=usage.completion_tokens,
+            cost=cost_of(usage, self._prices()),
+            unanswered=tries,
+        )
+
     def _prices(self) -> Prices | None:
-        """Return the model's prices if a limit needs them."""
-        if self._budget.max_cost is None:
-            return None
-        prices = None if self._model is None else prices_of(self._model)
-        if prices is None:
-            name = "the model" if self._model is None else repr(self._model.name)
-            raise ConfigurationError(
-                f"max_cost={self._budget.max_cost} needs the price of {name}, which is not known; "
-                "give prices=(input, output) for a million tokens each, or limit max_tokens"
-            )
-        return prices
+        """Return the model's prices, which a limit on cost needs."""
+        return self._budget.prices(self._model)
 
     def _check_limits(self, total: Spending, request: Spending, prices: Prices | None) -> None:
         after = total + request
@@ -264,19 +231,23 @@ class Ledger:
                 )
 
     def _total(self) -> Spending:
-        own = _sum([self._settled, *self._outstanding.values()])
+        self._begin_anew_if_deleted()
+        return _sum([self._settled, *self._outstanding.values(), self._others])
+
+    def _read(self) -> dict[str, Any] | None:
+        """Return what the store holds, or None if it fails; take note of the others' entries."""
         try:
             entries = dict(self._store.read())
         except Exception as error:
             self._log_failure("reading", error)
-        else:
-            self._others = _sum(
-                spending
-                for key, value in entries.items()
-                if key.startswith(KEY_PREFIX) and key != self._key
-                for spending in _from_json(key, value)
-            )
-        return own + self._others
+            return None
+        self._others = _sum(
+            spending
+            for key, value in entries.items()
+            if key.startswith(KEY_PREFIX) and key != self._key
+            for spending in _from_json(key, value)
+        )
+        return entries
 
     def _write(self) -> bool:
         """Write this worker's entry; return whether the store has taken it."""
@@ -289,6 +260,7 @@ class Ledger:
         except Exception as error:
             self._log_failure("writing", error)
             return False
+        self._written = True
         return True
 
     def _log_failure(self, doing: str, error: Exception) -> None:
@@ -312,15 +284,6 @@ class Ledger:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._open()
-
-
-def _check_limit(name: str, value: Any, kind: Any, words: str) -> None:
-    if value is not None and (
-        isinstance(value, bool) or not isinstance(value, kind) or not value >= 0
-    ):
-        raise ConfigurationError(
-            f"{name}={value!r} must be {words} of at least 0, or None for no limit"
-        )
 
 
 def _sum(spendings: Iterable[Spending]) -> Spending:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+import re
 from typing import Any
 from typing import Literal
 from typing import Protocol
 from typing import TypedDict
 from typing import runtime_checkable
 
+from optuna_llm.errors import ModelError
+
 
 Mode = Literal["json_schema", "json_object", "text"]
 
-# English prose averages about four characters a token with the usual byte-pair vocabularies
-# (https://help.openai.com/en/articles/4936856). Bytes stand in for characters, so that scripts
-# with many-byte characters, which cost more tokens, are not underestimated.
-_BYTES_PER_TOKEN = 4
+# Four letters, one other character, or one line break or gap are a token.
+_TOKEN = re.compile(r"[A-Za-z]{1,4}|[^\sA-Za-z]|\n|[^\S\n]{2,16}")
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 # Role markers and separators that a chat template puts around each message.
 _TOKENS_PER_MESSAGE = 4
 
@@ -70,9 +72,11 @@ class Completion:
         attempts: HTTP requests (or calls) that the answer took.
         mode: How the form of the answer was asked for: by a JSON schema, as any JSON object, or in
             the words of the prompt only. None of them is a promise; parse with care.
-        finish_reason: Why the model stopped, in the server's word; "length" means cut off.
+        finish_reason: Why the model stopped, in the server's word; "length" means cut off,
+            "repetition" that it was stopped here because it repeated itself.
         tokens: The tokens that the model wrote, reasoning included, where log-probabilities were
             asked for and the server tells them; else empty.
+        unanswered: Tries before this answer that ended without one, such as by a timeout.
     """
 
     text: str
@@ -84,6 +88,15 @@ class Completion:
     mode: Mode
     finish_reason: str | None
     tokens: tuple[Token, ...] = ()
+    unanswered: int = 0
+
+
+class RequestOptions(TypedDict, total=False):
+    """What a request may hold beside its messages, see :meth:`ChatModel.complete`."""
+
+    schema: dict[str, Any] | None
+    max_output_tokens: int | None
+    top_logprobs: int | None
 
 
 @runtime_checkable
@@ -109,9 +122,11 @@ class ChatModel(Protocol):
         Args:
             messages: The conversation, oldest message first.
             schema: JSON schema of the wanted answer, in the subset that strict servers take (every
-                property required, ``additionalProperties`` false). The messages must describe the
-                form as well, since servers may ignore the schema.
-            max_output_tokens: Most tokens that the model may write; None leaves it to the server.
+                property required, ``additionalProperties`` false), and with bounds, which not all
+                of them take. The messages must describe the form as well, since servers may ignore
+                the schema.
+            max_output_tokens: Most tokens that the model may write; None leaves it to the server,
+                or, with a schema, to what an answer of this form may need.
             top_logprobs: Number of log-probabilities wanted for each token. A model may leave the
                 argument out, or take no notice of it.
 
@@ -127,11 +142,13 @@ class ChatModel(Protocol):
 
 
 def estimate_tokens(text: str) -> int:
-    """Estimate the number of tokens of ``text``: one for every four bytes of its UTF-8 form.
+    """Estimate how many tokens a text costs, rather too many than too few.
 
-    Tables of numbers hold up to twice as many tokens as this says.
+    About four letters are a token; every digit and every mark counts as one, since many
+    tokenisers split numbers into digits; characters beyond ASCII count as two. The estimate of
+    several lines is the sum of the lines' estimates and one for each line break.
     """
-    return -(-len(text.encode("utf-8", "surrogatepass")) // _BYTES_PER_TOKEN)
+    return len(_TOKEN.findall(text)) + len(_NOT_ASCII.findall(text))
 
 
 def estimate_prompt_tokens(messages: Sequence[Message]) -> int:
@@ -140,6 +157,6 @@ def estimate_prompt_tokens(messages: Sequence[Message]) -> int:
 
 
 def reported_usage(error: BaseException) -> Usage | None:
-    """Tokens that a failed request used, if the server reported them: an empty reply costs too."""
-    usage = getattr(error, "usage", None)
-    return usage if isinstance(usage, Usage) else None
+    """Return the tokens that a failed request used, if the server reported them."""
+    tokens = error.tokens if isinstance(error, ModelError) else None
+    return None if tokens is None else Usage(*tokens)

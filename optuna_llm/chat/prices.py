@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 import importlib.util
 import math
+import os
+import sys
 from typing import TYPE_CHECKING
+from typing import Any
 
+from optuna_llm.chat.numbers import real
 from optuna_llm.errors import ConfigurationError
+from optuna_llm.errors import MissingExtraError
 
 
 if TYPE_CHECKING:
@@ -27,18 +32,14 @@ def check_prices(prices: object) -> Prices:
     Raises:
         ConfigurationError: They are not two finite numbers of at least zero.
     """
-    if (
-        isinstance(prices, (str, bytes))
-        or not isinstance(prices, Sequence)
-        or len(prices) != 2
-        or any(isinstance(price, bool) or not isinstance(price, (int, float)) for price in prices)
-        or not all(math.isfinite(price) and price >= 0 for price in prices)
-    ):
+    is_text = isinstance(prices, str | bytes)
+    found = [real(p) for p in prices] if isinstance(prices, Sequence) and not is_text else []
+    if len(found) != 2 or not all(0 <= price < math.inf for price in found):
         raise ConfigurationError(
-            f"prices={prices!r} must be two numbers of at least 0: the price of a million prompt "
-            "tokens and of a million completion tokens, such as (0.25, 2.0)"
+            f"prices={prices!r:.80} must be two numbers of at least 0: the price of a million "
+            "prompt tokens and of a million completion tokens, such as (0.25, 2.0)"
         )
-    return float(prices[0]), float(prices[1])
+    return found[0], found[1]
 
 
 def cost_of(usage: Usage, prices: Prices | None) -> float | None:
@@ -61,8 +62,6 @@ def prices_of(model: ChatModel) -> Prices | None:
 
 def litellm_prices(name: str) -> Prices | None:
     """Return the prices in US dollars in LiteLLM's table, which comes with the package."""
-    from optuna_llm.chat.litellm_client import import_litellm
-
     table = import_litellm().model_cost
     # The table lists some models as "provider/model" and some, such as Anthropic's, bare.
     entry = table.get(name) or table.get(name.split("/", 1)[-1])
@@ -73,3 +72,23 @@ def litellm_prices(name: str) -> Prices | None:
         )
     except (TypeError, KeyError):
         return None
+
+
+def import_litellm() -> Any:
+    """Import LiteLLM without the requests that its import would send.
+
+    Raises:
+        MissingExtraError: It is not installed.
+    """
+    if "litellm" not in sys.modules:
+        os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+    try:
+        import litellm
+    except ImportError as error:
+        raise MissingExtraError(
+            "this model needs LiteLLM, which cannot be imported: "
+            f'pip install "optuna-llm[litellm]" ({error})'
+        ) from None
+    # Otherwise each failed request prints advice to the standard output.
+    litellm.suppress_debug_info = True
+    return litellm

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 import json
+import re
 from typing import Any
 
+from optuna_llm.chat.credentials import redact
 from optuna_llm.chat.model import Token
 from optuna_llm.chat.model import Usage
-from optuna_llm.chat.redact import redact
+from optuna_llm.chat.stream import REPETITION
+from optuna_llm.chat.stream import Stream
 from optuna_llm.errors import EmptyReplyError
 from optuna_llm.errors import ModelError
 
 
+# Fields of a message in which servers put what the model has thought.
+_REASONING = ("reasoning_content", "reasoning", "reasoning_details", "thinking")
 MAX_BODY_BYTES = 32 * 2**20
 MAX_TEXT_CHARACTERS = 200_000
 
@@ -34,10 +40,20 @@ class Reply:
     """
 
     text: str
-    model: str | None
-    usage: Usage | None
-    finish_reason: str | None
+    model: str | None = None
+    usage: Usage | None = None
+    finish_reason: str | None = None
     tokens: tuple[Token, ...] = ()
+
+
+class UpstreamError(Exception):
+    """A response of status 200 that passes on the failure of a server further back."""
+
+    def __init__(self, body: object, status_code: int, usage: Usage | None) -> None:
+        super().__init__(str(body))
+        self.body = body
+        self.status_code = status_code
+        self.usage = usage
 
 
 def parse_body(body: bytes, content_type: str) -> dict[str, Any]:
@@ -53,6 +69,11 @@ def parse_body(body: bytes, content_type: str) -> dict[str, Any]:
     except UnicodeDecodeError:
         raise ModelError("the reply is not UTF-8 text") from None
     except (ValueError, RecursionError):
+        # Some gateways stream, whatever they were asked for.
+        stream = Stream()
+        stream.feed(body)
+        if streamed := stream.response():
+            return streamed
         if "html" in content_type or body.lstrip()[:1] == b"<":
             raise ModelError(
                 "the reply is a web page, not JSON; is base_url right? Most servers expect it to "
@@ -66,12 +87,18 @@ def parse_body(body: bytes, content_type: str) -> dict[str, Any]:
     return document
 
 
-def read_reply(response: Mapping[str, Any]) -> Reply:
+def read_reply(response: Mapping[str, Any], schema: Mapping[str, Any] | None = None) -> Reply:
     """Return the answer in a chat completions response.
+
+    Args:
+        response: The body of the response.
+        schema: The form that was asked for. JSON in it counts as the answer also where a server
+            has put it into the reasoning or the call of a tool, and the content is empty.
 
     Raises:
         EmptyReplyError: The model wrote nothing, or only reasoning.
         ModelError: It refused, called a tool, or the response has no answer at all.
+        UpstreamError: The response passes on the failure of another server.
     """
     usage = _usage(response.get("usage"))
     try:
@@ -80,9 +107,11 @@ def read_reply(response: Mapping[str, Any]) -> Reply:
         finish_reason = choice.get("finish_reason")
         text = clean(_joined(message.get("content")))
     except (KeyError, IndexError, TypeError, AttributeError):
-        # Routers answer 200 and put the failure of the server behind them in the body.
-        error = response.get("error") or f"no choices in it: {dict(response)!r}"
-        raise _unusable(ModelError, f"the reply holds an error: {excerpt(error)}", usage) from None
+        if response.get("error") or response.get("detail"):
+            raise _upstream(response, usage) from None
+        reason = f"the reply holds no answer: no choices in it: {excerpt(dict(response))}"
+        raise _unusable(ModelError, reason, usage) from None
+    text = text or _elsewhere(message, schema)
     if text:
         return Reply(
             text=text,
@@ -100,22 +129,75 @@ def read_reply(response: Mapping[str, Any]) -> Reply:
         raise _unusable(ModelError, reason, usage)
     if finish_reason == "content_filter":
         raise _unusable(ModelError, "the provider's content filter removed the answer", usage)
-    if choice.get("error"):
-        reason = f"the reply holds an error: {excerpt(choice['error'])}"
-        raise _unusable(ModelError, reason, usage)
-    reasoned = any(
-        message.get(name) for name in ("reasoning", "reasoning_content", "reasoning_details")
-    )
+    if choice.get("error") or response.get("error"):
+        raise _upstream(choice if choice.get("error") else response, usage)
+    reasoned = any(message.get(name) for name in _REASONING)
     if reasoned or _joined(message.get("content")).strip():
         reason = "the model wrote only reasoning and no answer"
     else:
         reason = "the model wrote nothing"
-    raise _unusable(
-        EmptyReplyError,
-        f"{reason} (finish_reason {finish_reason!r}); allow more output tokens, or less reasoning "
-        'such as extra_body={"reasoning_effort": "low"}',
-        usage,
+    advice = (
+        "allow more output tokens, or less reasoning such as "
+        'extra_body={"reasoning_effort": "low"}'
     )
+    if finish_reason == REPETITION:
+        advice = "it repeated itself and was stopped; is the model too small for this?"
+    if reasoned and finish_reason == "stop":
+        advice = (
+            "it came to an end, so if its answer stands in the reasoning, turn off the server's "
+            f"reasoning parser; else {advice}"
+        )
+    reason = f"{reason} (finish_reason {finish_reason!r}); {advice}"
+    empty = _unusable(EmptyReplyError, reason, usage)
+    empty.cut_off = finish_reason == "length"
+    raise empty
+
+
+def _upstream(body: Mapping[str, Any], usage: Usage | None) -> UpstreamError:
+    """Return the failure that a response or a choice passes on."""
+    error = body.get("error") or body.get("detail")
+    described = error if isinstance(error, Mapping) else {}
+    codes = (described.get("code"), described.get("status"), body.get("code"), body.get("status"))
+    statuses = (int(str(code)) for code in codes if str(code).isdecimal())
+    status = next((status for status in statuses if 400 <= status < 600), 502)
+    return UpstreamError({"error": error}, status, usage)
+
+
+def _elsewhere(message: Mapping[str, Any], schema: Mapping[str, Any] | None) -> str:
+    """Return the JSON that was asked for where it stands beside the content, or nothing."""
+    names = [] if schema is None else list(schema.get("properties", ()))
+    calls = [call.get("function") for call in message.get("tool_calls") or ()]
+    for call in filter(None, [*calls, message.get("function_call")]):
+        arguments = call.get("arguments")
+        text = arguments if isinstance(arguments, str) else json.dumps(arguments)
+        if any(f'"{name}"' in text for name in names):
+            return clean(text)
+    thoughts = (clean(_joined(message.get(f) or _extra(message).get(f))) for f in _REASONING)
+    return next(filter(None, (_closing_object(text, names) for text in thoughts)), "")
+
+
+def _closing_object(text: str, names: Sequence[str]) -> str:
+    """Return the object with one of the names that a text consists of, or that it ends with.
+
+    Reasoning may hold drafts, so that one in its middle is no answer.
+    """
+    text = text.removeprefix("```json").strip("` \n")
+    first_name = "|".join(map(re.escape, names))
+    for begin in re.finditer(rf'\{{\s*"({first_name})"', text) if names else ():
+        if begin.start() == 0:
+            return text
+        try:
+            _, end = json.JSONDecoder().raw_decode(text, begin.start())
+        except (ValueError, RecursionError):
+            continue
+        if end == len(text):
+            return text[begin.start() :]
+    return ""
+
+
+def holds_an_object(text: str | None) -> bool:
+    """Whether a piece of JSON, perhaps cut off, holds at least one whole object of values."""
+    return text is not None and re.search(r"\{[^{}]*\"[^{}]*:[^{}]*\}", text) is not None
 
 
 def clean(text: str) -> str:
@@ -197,5 +279,6 @@ def _tokens(logprobs: object) -> tuple[Token, ...]:
 
 def _unusable(kind: type[ModelError], reason: str, usage: Usage | None) -> ModelError:
     error = kind(reason)
-    error.usage = usage
+    if usage is not None:
+        error.tokens = usage.prompt_tokens, usage.completion_tokens
     return error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from optuna_llm.prior.embedded import EmbeddedPrior
-from optuna_llm.prior.embedded import ParameterPrior
+from optuna_llm.prior.parameter import ParameterPrior
 
 
 __all__ = ["EmbeddedPrior", "ParameterPrior"]

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import replace
 import functools
-import math
-from statistics import NormalDist
 from typing import Any
 from typing import TypeAlias
 
 import numpy as np
 from optuna.distributions import BaseDistribution
 from optuna.distributions import CategoricalDistribution
-from optuna.distributions import FloatDistribution
-from optuna.distributions import IntDistribution
 
-from optuna_llm.errors import ConfigurationError
+from optuna_llm.prior.belief import Marginal
+from optuna_llm.prior.belief import Marginals
 from optuna_llm.prior.fitting import Fit
 from optuna_llm.prior.fitting import choice_text
 from optuna_llm.prior.fitting import fit
@@ -25,45 +23,16 @@ from optuna_llm.prior.inference import candidates
 from optuna_llm.prior.inference import family_scores
 from optuna_llm.prior.knowledge import FAMILIES
 from optuna_llm.prior.names import read
+from optuna_llm.prior.parameter import ParameterPrior
+from optuna_llm.prior.parameter import check_spread
+from optuna_llm.prior.parameter import default_value
+from optuna_llm.prior.parameter import sample_value
 from optuna_llm.prior.table import Choice
 from optuna_llm.prior.table import Row
-from optuna_llm.space import choice_index
-from optuna_llm.space import format_number
-from optuna_llm.space import from_unit
-from optuna_llm.space import snap
-from optuna_llm.space import to_unit
-
-
-# Around a centre, a parameter without a prior varies by this much of its range.
-_UNKNOWN_SPREAD = 0.3
-# Around a centre, its category is kept this often.
-_KEPT_CATEGORY = 0.5
-_STANDARD_NORMAL = NormalDist()
-
-
-@dataclass(frozen=True)
-class ParameterPrior:
-    """What the table says about one parameter of a search space.
-
-    Attributes:
-        name: Canonical name of the hyperparameter.
-        family: Family of models it was taken for.
-        value: The usual value: native, inside the distribution and on its grid.
-        spread: Standard deviation in the unit interval of a numeric distribution; for a
-            categorical one the probability of any other choice.
-        weights: Probability of each choice, in the order of the choices; empty for numbers.
-        source: Where the value comes from.
-        text: All of it in one short line, such as
-            ``learning_rate 0.1 (XGBoost documentation; usual 0.02-0.3)``.
-    """
-
-    name: str
-    family: str
-    value: Any
-    spread: float
-    weights: tuple[float, ...]
-    source: str
-    text: str
+from optuna_llm.space.choices import numeric_ranks
+from optuna_llm.space.numbers import format_number
+from optuna_llm.space.numbers import format_value
+from optuna_llm.space.search_space import SearchSpace
 
 
 _Priors: TypeAlias = dict[str, ParameterPrior | None]
@@ -104,7 +73,7 @@ class EmbeddedPrior:
         self, name: str, distribution: BaseDistribution, others: Iterable[str] = ()
     ) -> Any:
         """Return the usual value of one parameter, see :meth:`default` and :meth:`lookup`."""
-        return _default_value(distribution, self.lookup(name, distribution, others))
+        return default_value(distribution, self.lookup(name, distribution, others))
 
     def sample_value(
         self,
@@ -116,9 +85,35 @@ class EmbeddedPrior:
         spread: float = 1.0,
     ) -> Any:
         """Draw one value of one parameter, see :meth:`sample` and :meth:`lookup`."""
-        _check_spread(spread)
+        check_spread(spread)
         prior = self.lookup(name, distribution, others)
-        return _sample_value(distribution, prior, float(rng.random()), spread)
+        return sample_value(distribution, prior, float(rng.random()), spread)
+
+    def quantile(
+        self,
+        name: str,
+        distribution: BaseDistribution,
+        level: float,
+        others: Iterable[str] = (),
+        *,
+        even_share: float = 0.0,
+    ) -> Any:
+        """Return a quantile of one parameter, for designs that draw the levels themselves.
+
+        Args:
+            name: Name of the parameter.
+            distribution: Its distribution.
+            level: In [0, 1].
+            others: See :meth:`lookup`.
+            even_share: The share of the probability that is spread evenly over all choices: what
+                is unusual may be what is best.
+        """
+        prior = self.lookup(name, distribution, others)
+        if prior is not None and prior.weights:
+            even = even_share * sum(prior.weights) / len(prior.weights)
+            weights = tuple((1 - even_share) * w + even for w in prior.weights)
+            prior = replace(prior, weights=weights)
+        return sample_value(distribution, prior, level, 1.0)
 
     # ---- a whole configuration
 
@@ -129,7 +124,7 @@ class EmbeddedPrior:
         one takes its first choice, which by convention is the default.
         """
         priors = self._default_priors(space)
-        return {name: _default_value(space[name], priors[name]) for name in space}
+        return {name: default_value(space[name], priors[name]) for name in space}
 
     def sample(
         self,
@@ -155,14 +150,14 @@ class EmbeddedPrior:
         Raises:
             ConfigurationError: ``spread`` is negative or infinite.
         """
-        _check_spread(spread)
+        check_spread(spread)
         draws = dict(zip(space, rng.random(len(space)).tolist(), strict=True))
         priors = self._priors(space)
         optimizers = _optimizers(priors)
         values: dict[str, Any] = {}
         for name in [*optimizers, *(name for name in space if name not in optimizers)]:
             at = (centre[name],) if centre is not None and name in centre else None
-            values[name] = _sample_value(space[name], priors[name], draws[name], spread, at)
+            values[name] = sample_value(space[name], priors[name], draws[name], spread, at)
             if name in optimizers:
                 priors = self._priors(space, optimizer=values[name])
         return {name: values[name] for name in space}
@@ -176,7 +171,7 @@ class EmbeddedPrior:
             if prior is None:
                 unknown.append(name)
             else:
-                values.setdefault(prior.family, []).append(f"{name} {_shown(prior.value)}")
+                values.setdefault(prior.family, []).append(f"{name} {format_value(prior.value)}")
                 sources.setdefault(prior.family, {}).update(
                     dict.fromkeys(prior.source.split("; "))
                 )
@@ -185,6 +180,17 @@ class EmbeddedPrior:
             for family in values
         ]
         return "\n".join([*lines, *(["not known: " + ", ".join(unknown)] if unknown else [])])
+
+    def belief(self, space: SearchSpace) -> Marginals:
+        """Return what is believed of a search space, for a surrogate to weigh against results."""
+        priors = self._default_priors(space.distributions)
+        usual = self.default(space.distributions)
+        at = space.coordinates([usual])[0].tolist()
+        marginals = [
+            None if prior is None else _marginal(space, name, prior, centre)
+            for (name, prior), centre in zip(priors.items(), at, strict=True)
+        ]
+        return Marginals(space, marginals, self.explain(space.distributions))
 
     def _default_priors(self, space: Mapping[str, BaseDistribution]) -> _Priors:
         priors = self._priors(space)
@@ -199,6 +205,18 @@ class EmbeddedPrior:
         if optimizer is not None:
             context = f"{context or ''} {choice_text(optimizer)}"
         return _space_priors(context, _Space(tuple(space.items())))
+
+
+def _marginal(space: SearchSpace, name: str, prior: ParameterPrior, centre: float) -> Marginal:
+    """Return what is believed of one parameter whose usual value has a coordinate."""
+    if not prior.weights:
+        return Marginal(centre, prior.spread)
+    distribution = space.distributions[name]
+    assert isinstance(distribution, CategoricalDistribution)
+    if numeric_ranks(distribution) is None:
+        return Marginal(weights=prior.weights)
+    places = space.coordinates([{name: choice} for choice in distribution.choices])
+    return Marginal.of_choices(prior.weights, places[:, space.names.index(name)].tolist())
 
 
 def _optimizers(priors: _Priors) -> list[str]:
@@ -252,13 +270,14 @@ def _lookup(
                 found.weights,
                 source,
                 _text(row, found, source),
+                found.transform,
             )
     return None
 
 
 def _text(row: Row, found: Fit, source: str) -> str:
-    stated = found.form.format(row.name)
-    shown = _shown(found.value)
+    stated = found.transform.form.format(row.name)
+    shown = format_value(found.value)
     if isinstance(row, Choice):
         return f"{stated} {shown} ({source})"
     low, high = (format_number(end) for end in row.range)
@@ -266,87 +285,7 @@ def _text(row: Row, found: Fit, source: str) -> str:
     return f"{stated} {shown} ({source}; {usual})"
 
 
-def _shown(value: Any) -> str:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return str(value)
-    return format_number(value)
-
-
 def _known(others: Iterable[str]) -> dict[str, BaseDistribution | None]:
     if isinstance(others, Mapping):
         return dict(others)
     return dict.fromkeys(others)
-
-
-def _check_spread(spread: float) -> None:
-    if not 0 <= spread < math.inf:
-        raise ConfigurationError(f"spread={spread!r} must be 0 or more, and finite; 1 is usual.")
-
-
-def _default_value(distribution: BaseDistribution, prior: ParameterPrior | None) -> Any:
-    if prior is not None:
-        return prior.value
-    if isinstance(distribution, CategoricalDistribution):
-        return distribution.choices[0]
-    assert isinstance(distribution, FloatDistribution | IntDistribution)
-    return from_unit(distribution, 0.5)
-
-
-def _sample_value(
-    distribution: BaseDistribution,
-    prior: ParameterPrior | None,
-    draw: float,
-    spread: float,
-    centre: tuple[Any] | None = None,
-) -> Any:
-    """Return the quantile ``draw`` of the prior, or of the prior moved to a centre.
-
-    A centre is a tuple of one value, which may be None itself.
-    """
-    if isinstance(distribution, CategoricalDistribution):
-        return distribution.choices[_sample_choice(distribution, prior, draw, spread, centre)]
-    assert isinstance(distribution, FloatDistribution | IntDistribution)
-    if centre is not None:
-        value = snap(distribution, centre[0])
-    elif prior is not None:
-        value = prior.value
-    else:
-        return from_unit(distribution, draw)
-    mean = to_unit(distribution, value)
-    deviation = spread * (_UNKNOWN_SPREAD if prior is None else prior.spread)
-    if deviation == 0:
-        return value
-    return from_unit(distribution, _truncated_normal(mean, deviation, draw))
-
-
-def _sample_choice(
-    distribution: CategoricalDistribution,
-    prior: ParameterPrior | None,
-    draw: float,
-    spread: float,
-    centre: tuple[Any] | None,
-) -> int:
-    """Return the index of a choice: by weight, flatter with a larger spread."""
-    kept = None if centre is None else choice_index(distribution, centre[0])
-    if kept is not None and spread == 0:
-        return kept
-    if prior is None:
-        weights = np.ones(len(distribution.choices))
-    elif spread == 0:
-        return int(np.argmax(prior.weights))
-    else:
-        weights = (np.array(prior.weights) / max(prior.weights)) ** (1 / spread)
-    weights = weights / weights.sum()
-    if kept is not None:
-        weights *= 1 - _KEPT_CATEGORY
-        weights[kept] += _KEPT_CATEGORY
-    chosen = int(np.searchsorted(np.cumsum(weights), draw, side="right"))
-    return min(chosen, len(weights) - 1)
-
-
-def _truncated_normal(mean: float, deviation: float, draw: float) -> float:
-    """Return the quantile ``draw`` of a normal distribution truncated to the unit interval."""
-    below = _STANDARD_NORMAL.cdf(-mean / deviation)
-    above = _STANDARD_NORMAL.cdf((1 - mean) / deviation)
-    quantile = min(max(below + draw * (above - below), 1e-15), 1 - 1e-15)
-    return mean + deviation * _STANDARD_NORMAL.inv_cdf(quantile)

@@ -21,8 +21,8 @@ from optuna_llm.prior.table import Number
 from optuna_llm.prior.table import Row
 from optuna_llm.prior.table import Scale
 from optuna_llm.prior.table import key
-from optuna_llm.space import NumericDistribution
-from optuna_llm.space import snap
+from optuna_llm.space.numbers import NumericDistribution
+from optuna_llm.space.numbers import snap
 
 
 # A choice that the row does not list weighs this much of the least that it lists.
@@ -36,6 +36,30 @@ _BOOLEANS = {"1": "true", "0": "false", "yes": "true", "no": "false", "on": "tru
 
 
 @dataclass(frozen=True)
+class Transform:
+    """How a parameter states a quantity: as it is, as an exponent, or as what it lacks to 1.
+
+    Attributes:
+        parameter: Returns the parameter's value for one of the quantity.
+        quantity: Returns the quantity for one of the parameter; may raise OverflowError.
+        form: In words, such as ``log10 {}``.
+    """
+
+    parameter: Callable[[float], float]
+    quantity: Callable[[float], float]
+    form: str = "{}"
+
+
+IDENTITY = Transform(float, float)
+_ONE_MINUS = Transform(lambda q: 1 - q, lambda x: 1 - x, "1 - {}")
+_EXPONENTS = {
+    "log10": Transform(math.log10, lambda x: math.pow(10, x), "log10 {}"),
+    "ln": Transform(math.log, math.exp, "ln {}"),
+    "log2": Transform(math.log2, lambda x: math.pow(2, x), "log2 {}"),
+}
+
+
+@dataclass(frozen=True)
 class Fit:
     """A row on a distribution.
 
@@ -45,32 +69,14 @@ class Fit:
             categorical one the probability of any other choice.
         weights: Probability of each choice; empty for a numeric distribution.
         evidence: Logarithm of how well the range suits the row, from ``MISMATCH`` to 0.
-        form: How the parameter states the quantity, such as ``log10 {}``.
+        transform: How the parameter states the quantity.
     """
 
     value: Any
     spread: float
     weights: tuple[float, ...]
     evidence: float
-    form: str = "{}"
-
-
-@dataclass(frozen=True)
-class _Transform:
-    """How a parameter states a quantity: as it is, as an exponent, or as what it lacks to 1."""
-
-    parameter: Callable[[float], float]
-    quantity: Callable[[float], float]
-    form: str = "{}"
-
-
-_IDENTITY = _Transform(lambda q: q, lambda x: x)
-_ONE_MINUS = _Transform(lambda q: 1 - q, lambda x: 1 - x, "1 - {}")
-_EXPONENTS = {
-    "log10": _Transform(math.log10, lambda x: math.pow(10, x), "log10 {}"),
-    "ln": _Transform(math.log, math.exp, "ln {}"),
-    "log2": _Transform(math.log2, lambda x: math.pow(2, x), "log2 {}"),
-}
+    transform: Transform = IDENTITY
 
 
 def fit(row: Row, distribution: BaseDistribution, transform: str = "") -> Fit | None:
@@ -124,12 +130,12 @@ def _fit_number(row: Number, distribution: NumericDistribution, stated: str) -> 
         spread = min(max(abs(above - below) / 2 / width, _LEAST_SPREAD), 1.0)
     else:
         spread = _LEAST_SPREAD
-    return Fit(value, spread, (), evidence, transform.form)
+    return Fit(value, spread, (), evidence, transform)
 
 
 def _read_range(
     row: Number, parameters: Sequence[float], stated: str
-) -> tuple[_Transform, list[float], float] | None:
+) -> tuple[Transform, list[float], float] | None:
     """Return what the parameter can be of a row's quantity, best explanation first.
 
     Args:
@@ -157,23 +163,23 @@ def _read_range(
     return best
 
 
-def _transforms(row: Number, low: float, stated: str) -> list[tuple[_Transform, float]]:
+def _transforms(row: Number, low: float, stated: str) -> list[tuple[Transform, float]]:
     """Return the ways to state a row's quantity, each with the evidence needed against it."""
     if stated == "one_minus":
         return [(_ONE_MINUS, 0.0)]
     if row.scale not in (Scale.LOG, Scale.COUNT):
-        return [(_IDENTITY, 0.0)]
+        return [(IDENTITY, 0.0)]
     # Counts are given in powers of two, other quantities in powers of ten.
     usual_base = "log2" if row.scale is Scale.COUNT else "log10"
     exponents = [(t, 0.0 if base == usual_base else 0.5) for base, t in _EXPONENTS.items()]
     if stated == "log":
-        return [*exponents, (_IDENTITY, 1.0)]
+        return [*exponents, (IDENTITY, 1.0)]
     if stated:
-        return [(_EXPONENTS[stated], 0.0), (_IDENTITY, 1.0)]
+        return [(_EXPONENTS[stated], 0.0), (IDENTITY, 1.0)]
     # A positive quantity whose range reaches below zero must be an exponent; a count may begin
     # at -1 for "no limit".
     below_domain = low < (-1 if row.scale is Scale.COUNT else 0)
-    return exponents if below_domain else [(_IDENTITY, 0.0)]
+    return exponents if below_domain else [(IDENTITY, 0.0)]
 
 
 def _applies(row: Number, low: float, high: float) -> bool:
@@ -239,25 +245,23 @@ def _fit_numeric_choices(
         if i not in special and (number := choice_number(choice)) is not None
     }
     near: dict[int, float] = {}
-    evidence, form = 0.0, _IDENTITY.form
+    evidence, transform = 0.0, IDENTITY
     if parameters:
         ordered = sorted(parameters.values())
         read = _read_range(row, (ordered[0], ordered[len(ordered) // 2], ordered[-1]), stated)
         if read is not None:
             transform, _, evidence = read
-            near, form = _nearness(row, transform, parameters), transform.form
+            near = _nearness(row, transform, parameters)
     if not near and not special:
         return None
     total = sum(near.values()) or 1.0
     weights = {i: weight / total for i, weight in near.items()} | special
     least = _UNLISTED * min(weights.values())
     listed = [weights.get(i, least) for i in range(len(texts))]
-    return _weighted(distribution, listed, evidence, form)
+    return _weighted(distribution, listed, evidence, transform)
 
 
-def _nearness(
-    row: Number, transform: _Transform, parameters: dict[int, float]
-) -> dict[int, float]:
+def _nearness(row: Number, transform: Transform, parameters: dict[int, float]) -> dict[int, float]:
     """Return the weight of each numeric choice: normal in its distance from the usual value."""
     usual = row.scale.forward(row.usual)
     distances = {
@@ -272,7 +276,10 @@ def _nearness(
 
 
 def _weighted(
-    distribution: CategoricalDistribution, weights: list[float], evidence: float, form: str = "{}"
+    distribution: CategoricalDistribution,
+    weights: list[float],
+    evidence: float,
+    transform: Transform = IDENTITY,
 ) -> Fit:
     probabilities = np.array(weights) / sum(weights)
     best = int(np.argmax(probabilities))
@@ -281,7 +288,7 @@ def _weighted(
         float(1 - probabilities[best]),
         tuple(probabilities.tolist()),
         max(evidence, MISMATCH),
-        form,
+        transform,
     )
 
 

@@ -57,6 +57,10 @@ class Scale(enum.Enum):
         return True
 
 
+# As the tables call them.
+LINEAR, FRACTION, LOG, COUNT, COMPLEMENT = Scale
+
+
 @dataclass(frozen=True)
 class Number:
     """A numeric hyperparameter.

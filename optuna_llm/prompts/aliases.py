@@ -1,4 +1,4 @@
-"""A study as a model is shown it: as it is, or under names that say nothing.
+"""A study as a model is shown it: as it is (but for unwieldy names), or with all names hidden.
 
 Names are hidden where a prompt begins, not where it ends: all of it is written from a renamed copy
 of the search space and the history, and the answer is read with that copy. No text is searched
@@ -29,28 +29,42 @@ from dataclasses import replace
 import itertools
 import re
 import string
+from typing import TYPE_CHECKING
 from typing import Any
+import zlib
 
 from optuna.distributions import BaseDistribution
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
 
-from optuna_llm.history import History
-from optuna_llm.history import Observation
-from optuna_llm.prompts.history_text import cause_of
-from optuna_llm.provenance import PROPOSAL_KEY
-from optuna_llm.provenance import decode_params
-from optuna_llm.provenance import encode_params
-from optuna_llm.space import SearchSpace
-from optuna_llm.space import labels
+from optuna_llm.history.announcement import decode_params
+from optuna_llm.history.announcement import encode_params
+from optuna_llm.history.attributes import PROPOSAL_KEY
+from optuna_llm.history.history import History
+from optuna_llm.history.history import Observation
+from optuna_llm.prompts.failures import cause_of
+from optuna_llm.space.choices import labels
+from optuna_llm.space.numbers import is_number
+from optuna_llm.space.search_space import SearchSpace
+
+
+if TYPE_CHECKING:
+    from optuna_llm.prompts.proposal import PromptOptions
 
 
 _ALIAS = re.compile(r"\b(?:p\d+|option_[a-z]+)\b", re.IGNORECASE)
 
 
+# Longer keys, and ones with control characters, are refused by providers or copied with mistakes.
+_MAX_NAME = 64
+
+
 class View:
-    """A study as a model is shown it; here as it is.
+    """A study as a model is shown it; here as it is, but for unwieldy names of parameters.
+
+    A name of more than 64 characters, or with control characters or blanks at its ends, is shown
+    under a short one that begins like it.
 
     Args:
         space: The user's search space.
@@ -62,20 +76,88 @@ class View:
     """
 
     def __init__(self, space: SearchSpace, history: History) -> None:
+        self._short = _short_names(space)
+        self._long = {short: name for name, short in self._short.items()}
         self.space = space
         self.history = history
+        if self._short:
+            self.space = SearchSpace(
+                View.hide(self, space.distributions),
+                frozenset(map(self.shown_name, space.optional)),
+            )
+            self.history = History(
+                history.directions,
+                history.metric_names,
+                tuple(self._observation(o) for o in history.observations),
+                View.hide(self, history.distributions),
+            )
+
+    def _observation(self, o: Observation) -> Observation:
+        trial = copy.copy(o.trial)
+        # Parameters and distributions are checked against each other.
+        params, distributions = View.hide(self, trial.params), View.hide(self, trial.distributions)
+        trial.params, trial.distributions = params, distributions
+        return replace(o, trial=trial, announced=View.hide(self, o.announced))
 
     def hide(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Return the user's native configuration as one of :attr:`space`."""
-        return dict(params)
+        return {self.shown_name(name): value for name, value in params.items()}
 
     def restore(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Return a native configuration of :attr:`space` as the user's."""
-        return dict(params)
+        return {self._long.get(name, name): value for name, value in params.items()}
+
+    def shown_name(self, name: str) -> str:
+        """Return the name under which a parameter of the user's is shown."""
+        return self._short.get(name, name)
+
+    def own_name(self, shown: str) -> str:
+        """Return the user's name of a parameter of :attr:`space`."""
+        return self._long.get(shown, shown)
+
+    @property
+    def key(self) -> str:
+        """What tells apart under which names a text was written; empty for the user's own."""
+        aliased = [n for n in self.space.names if self.own_name(n) != n]
+        return ",".join(aliased) and f"{zlib.crc32(repr(self._aliases()).encode()):x}"
+
+    def _aliases(self) -> list[tuple[str, str]]:
+        return [(n, self.own_name(n)) for n in self.space.names]
 
     def restore_text(self, text: str) -> str:
         """Return what a model wrote with the user's names; for people, not to be sent again."""
+        for short, name in self._long.items():
+            text = text.replace(short, name)
         return text
+
+    def options(self, options: PromptOptions) -> PromptOptions:
+        """Return how prompts are written, with parameters described by the names that are shown.
+
+        What is long in a name is told in its description.
+        """
+        if not self._short:
+            return options
+        docs = View.hide(self, options.param_docs)
+        for short, name in self._long.items():
+            docs[short] = f"{name}: {docs[short]}" if short in docs else name
+        return replace(options, param_docs=docs)
+
+
+def _short_names(space: SearchSpace) -> dict[str, str]:
+    """Return a short name for each unwieldy one; none is another name of the space."""
+    taken = set(space.names)
+    short: dict[str, str] = {}
+    for i, name in enumerate(space.names, start=1):
+        if 0 < len(name) <= _MAX_NAME and name.isprintable() and name == name.strip():
+            continue
+        # Only the first word: what follows odd characters may be meant to be read as a sentence.
+        head = re.sub(r"\W.*", "", name.strip()[:40], flags=re.DOTALL).strip("_")
+        alias = f"{head or 'p'}_{i}"
+        while alias in taken:
+            alias += "x"
+        taken.add(alias)
+        short[name] = alias
+    return short
 
 
 class AnonymousView(View):
@@ -117,6 +199,14 @@ class AnonymousView(View):
                 meanings |= zip(map(str, distribution.choices), labels(own), strict=True)
         return _ALIAS.sub(lambda found: meanings.get(found[0].lower(), found[0]), text)
 
+    def shown_name(self, name: str) -> str:
+        """Return the alias of a parameter of the user's."""
+        return self._names.get(name, name)
+
+    def own_name(self, shown: str) -> str:
+        """Return the user's name of an alias."""
+        return self._own_names.get(shown, shown)
+
     # ---- the history
 
     def _renamed(self, history: History) -> History:
@@ -127,7 +217,7 @@ class AnonymousView(View):
         )
         causes = _aliases("cause ", (cause_of(o) for o in history.failed))
         observations = tuple(
-            replace(o, trial=self._trial(o, constraints, causes), shared=self.hide(o.shared))
+            replace(o, trial=self._trial(o, constraints, causes), announced=self.hide(o.announced))
             for o in history.observations
         )
         return History(history.directions, metrics, observations, self.space.distributions)
@@ -141,8 +231,9 @@ class AnonymousView(View):
         trial.distributions = {alias: self.space.distributions[alias] for alias in trial.params}
         trial.user_attrs = {}
         trial.system_attrs = {}
-        if o.record is not None:
-            origin = {"trial": o.number, "source": o.record.source}
+        if o.origin is not None:
+            origin = {"trial": o.number, "source": o.origin.source, "role": o.origin.role}
+            origin |= {"design": o.origin.design}
             trial.system_attrs[PROPOSAL_KEY] = origin
         for name, value in o.constraints.items():
             trial.set_constraint(constraints[name], value)
@@ -157,7 +248,7 @@ def _translated(
 ) -> dict[str, Any]:
     """Return the parameters of one space as another's that has the same choices in number."""
     known = {name: value for name, value in params.items() if name in names}
-    encoded = {names[n]: value for n, value in encode_params(source, known).items()}
+    encoded = {names[n]: value for n, value in encode_params(source.distributions, known).items()}
     return decode_params(target.distributions, encoded)
 
 
@@ -169,7 +260,7 @@ def _hidden_distribution(
     # Numbers have an order, which is worth as much as a range.
     return CategoricalDistribution(
         [
-            choice if choice is None or isinstance(choice, int | float) else next(options)
+            choice if isinstance(choice, bool | None) or is_number(choice) else next(options)
             for choice in distribution.choices
         ]
     )

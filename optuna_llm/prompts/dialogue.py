@@ -13,15 +13,15 @@ from dataclasses import field
 
 from optuna.trial import TrialState
 
-from optuna_llm.history import History
-from optuna_llm.history import Observation
-from optuna_llm.prompts.results import Results
+from optuna_llm.history.history import History
+from optuna_llm.history.history import Observation
 from optuna_llm.prompts.text import MAX_REASON
+from optuna_llm.prompts.text import Results
 from optuna_llm.prompts.text import count_lines
-from optuna_llm.prompts.text import quote
-from optuna_llm.prompts.text import quote_prose
 from optuna_llm.prompts.text import show_configuration
-from optuna_llm.space import SearchSpace
+from optuna_llm.space.search_space import SearchSpace
+from optuna_llm.space.words import quote
+from optuna_llm.space.words import quote_prose
 
 
 # Turns fall out in blocks, so that the beginning of the dialogue stays the same for some trials.
@@ -56,7 +56,7 @@ def dialogue(space: SearchSpace, history: History, *, token_budget: int) -> Dial
     for o in history.observations:
         if not o.state.is_finished():
             continue
-        if o.record is not None and o.record.source == "llm":
+        if o.origin is not None and o.origin.source == "llm":
             turns.append(_Turn(o))
         else:
             (turns[-1].others if turns else before).append(o)
@@ -90,12 +90,14 @@ def _without_oldest(told: list[tuple[str, str]], n_turns: int) -> list[tuple[str
 
 def _proposal(space: SearchSpace, o: Observation) -> str:
     """Show what the model proposed, in the format in which it is to answer again."""
-    reason = quote_prose(o.record.rationale if o.record else "", MAX_REASON)
+    reason = quote_prose(o.origin.rationale if o.origin else "", MAX_REASON)
     params = show_configuration(space, o.params, inactive=o.state != TrialState.FAIL)
     return f'{{"candidates": [{{"reason": {reason}, "params": {params}}}]}}'
 
 
 def _outcome(results: Results, o: Observation) -> str:
+    if o.is_interrupted:
+        return "interrupted, by nothing that its parameters did."
     if o.state == TrialState.FAIL:
         return f"failed, {quote(o.failure)}."
     if o.values is None:
@@ -119,7 +121,7 @@ def _summary(
         best = min(complete, key=lambda o: (o.violation, o.values or ()))
         shown = show_configuration(space, best.params)
         parts.append(f"the best, trial {best.number}, {shown}: {_outcome(results, best)[:-1]}")
-    failed = [o for o in others if o.state == TrialState.FAIL]
+    failed = [o for o in others if o.state == TrialState.FAIL and not o.is_interrupted]
     if failed:
         parts.append(f"{len(failed)} failed, the last with {quote(failed[-1].failure, 80)}")
     return "; ".join(parts) + "."

@@ -1,6 +1,7 @@
-"""Finished trials as examples, and the problem they belong to, for a model that is to predict.
+"""Finished trials as examples, and LLAMBO's candidate sampler p(h | s') that goes on from them.
 
-LLAMBO (Liu et al. 2024) shows a model configurations with their results, and lets it go on.
+LLAMBO (Liu et al. 2024) shows a model configurations with their results: to predict other results
+(:mod:`optuna_llm.prompts.prediction`), or to propose configurations that reach given scores.
 """
 
 from __future__ import annotations
@@ -10,19 +11,34 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 import math
+from typing import TYPE_CHECKING
 from typing import Any
 
-from optuna_llm.history import History
+from optuna_llm.history.history import History
+from optuna_llm.history.scores import BEST_SCORE
+from optuna_llm.history.scores import ScoreScale
+from optuna_llm.prompts.answer import output_format
+from optuna_llm.prompts.failures import failure_lines
+from optuna_llm.prompts.history_text import pending_text
+from optuna_llm.prompts.proposal import RULES
+from optuna_llm.prompts.proposal import PromptOptions
+from optuna_llm.prompts.proposal import problem_text
 from optuna_llm.prompts.text import count_lines
-from optuna_llm.prompts.text import show_name
 from optuna_llm.prompts.text import show_row
-from optuna_llm.scores import BEST_SCORE
-from optuna_llm.scores import ScoreScale
-from optuna_llm.space import SearchSpace
+from optuna_llm.space.search_space import SearchSpace
+from optuna_llm.space.words import show_name
+
+
+if TYPE_CHECKING:
+    from optuna_llm.chat import Message
 
 
 FAILED = "failed"
+_PENDING_SHARE = 0.2
 _LEAST_EXAMPLES = 3
+# Targets go no further beyond the best score than these are apart: the best quarter of the trials,
+# at least three of them. Without any spread it is this much.
+_GOOD_SHARE, _MIN_GOOD, _LEAST_REACH = 0.25, 3, 10.0
 
 
 @dataclass(frozen=True)
@@ -49,6 +65,20 @@ def examples_text(space: SearchSpace, examples: Iterable[Example], *, title: str
     return "\n".join([header, *(example.line(space) for example in examples)])
 
 
+def examples_heading(n_shown: int, history: History, order: str, legend: str) -> str:
+    """Return the line above examples: how many of the trials they are, in which order, and more.
+
+    Args:
+        n_shown: The number of examples.
+        history: The study.
+        order: Their order, in words.
+        legend: What their results say.
+    """
+    n_trials = history.n_ranked + len(history.failures_of_parameters)
+    share = f"{n_shown} of {n_trials}, " if n_shown < n_trials else ""
+    return f"FINISHED TRIALS ({share}{order}). {legend}"
+
+
 def n_fitting(space: SearchSpace, examples: Sequence[Example], token_budget: int) -> int:
     """Return how many of the examples fit into a budget, from the first on; at least three."""
     left = token_budget - count_lines([",".join(map(show_name, space.names))])
@@ -61,9 +91,12 @@ def n_fitting(space: SearchSpace, examples: Sequence[Example], token_budget: int
 
 def score_legend(history: History, scale: ScoreScale) -> str:
     """Say in one line what a score is."""
-    best = _own(history, scale, BEST_SCORE)
-    told = f" ({best})" if best else ""
-    return f"score: 1000 is the best so far{told}, 0 a poor one; more than 1000 beats all so far."
+    good = _own(history, scale, BEST_SCORE)
+    told = f" ({good})" if good else ""
+    best = show_score(history, scale, scale.best_score(history))
+    return (
+        f"score: higher is better. 1000 is a good result{told}, 0 a poor one; best so far: {best}."
+    )
 
 
 def show_score(history: History, scale: ScoreScale, score: float) -> str:
@@ -81,3 +114,61 @@ def _own(history: History, scale: ScoreScale, score: float) -> str:
     size = max(abs(scale.best), abs(scale.poor)) / (scale.poor - scale.best)
     digits = 4 + math.ceil(math.log10(size)) if size > 1 else 4
     return f"{value:.{min(digits, 17)}g}"
+
+
+def plausible_targets(scores: Sequence[float], alpha: float, n: int) -> list[float]:
+    """Return n scores to be reached, within what is plausible by those reached so far.
+
+    Args:
+        scores: Those of all trials.
+        alpha: How far beyond the best one to go at most, in units of the score's scale; on its
+            other side if negative.
+        n: How many.
+    """
+    best_first = sorted(scores, reverse=True) or [BEST_SCORE]
+    n_good = min(max(_MIN_GOOD, math.ceil(_GOOD_SHARE * len(best_first))), len(best_first))
+    spread = max(best_first[0] - best_first[n_good - 1], _LEAST_REACH)
+    reach = math.copysign(min(abs(alpha) * BEST_SCORE, spread), alpha)
+    return [best_first[0] + reach * (1 - i / n) for i in range(n)]
+
+
+def candidate_messages(
+    space: SearchSpace,
+    history: History,
+    options: PromptOptions,
+    *,
+    examples: Sequence[Example],
+    legend: str,
+    targets: Sequence[str],
+) -> list[Message]:
+    """Ask for one configuration for each of several scores to be reached.
+
+    Args:
+        space: The parameters.
+        history: The study; its failed and running trials are shown beside the examples.
+        options: Task and descriptions; ``reasoning`` is what the model writes first.
+        examples: Configurations with their scores, in the order in which they are to be shown.
+        legend: What a score is, in one line.
+        targets: The scores to be reached, in words.
+    """
+    pending = pending_text(space, history, token_budget=int(_PENDING_SHARE * options.token_budget))
+    count = "1 candidate" if len(targets) == 1 else f"{len(targets)} candidates"
+    request = [
+        f"REQUEST: propose exactly {count}, clearly different from each other and from all above."
+        " Candidate i is the configuration that you expect to reach the i-th of these scores:",
+        *(f"{i}. {target}" for i, target in enumerate(targets, start=1)),
+        "Answer with the JSON object only.",
+    ]
+    parts = [
+        problem_text(space, history, options),
+        "\n".join(output_format(space, options.reasoning)),
+        "\n".join(failure_lines(space, history)),
+        examples_heading(len(examples), history, "best last", legend),
+        examples_text(space, examples, title="score"),
+        pending,
+        "\n".join(request),
+    ]
+    return [
+        {"role": "system", "content": "\n".join(RULES)},
+        {"role": "user", "content": "\n\n".join(part for part in parts if part)},
+    ]

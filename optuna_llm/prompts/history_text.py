@@ -13,43 +13,48 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from collections.abc import Sequence
-import math
-import re
 
 import numpy as np
 from optuna.trial import TrialState
 
-from optuna_llm.history import History
-from optuna_llm.history import Observation
+from optuna_llm.history.history import History
+from optuna_llm.history.history import Observation
+from optuna_llm.prompts.comparisons import Change
+from optuna_llm.prompts.comparisons import comparison_lines
+from optuna_llm.prompts.comparisons import single_changes
+from optuna_llm.prompts.conditions import condition_lines
+from optuna_llm.prompts.failures import causes_of
+from optuna_llm.prompts.failures import failure_lines
+from optuna_llm.prompts.history_table import Table
 from optuna_llm.prompts.regions import MIN_FAILURES
-from optuna_llm.prompts.regions import failure_boundary
-from optuna_llm.prompts.results import Results
 from optuna_llm.prompts.statistics import MAX_SAMPLE
 from optuna_llm.prompts.statistics import Effect
 from optuna_llm.prompts.statistics import crowding_sorted
 from optuna_llm.prompts.statistics import diverse
 from optuna_llm.prompts.statistics import effects
 from optuna_llm.prompts.statistics import front_gaps
-from optuna_llm.prompts.statistics import observed_gates
+from optuna_llm.prompts.text import Results
 from optuna_llm.prompts.text import count_lines
-from optuna_llm.prompts.text import quote
-from optuna_llm.prompts.text import show_name
 from optuna_llm.prompts.text import show_row
-from optuna_llm.prompts.text import show_value
-from optuna_llm.space import SearchSpace
+from optuna_llm.space.search_space import SearchSpace
+from optuna_llm.space.words import show_name
+from optuna_llm.space.words import show_value
+from optuna_llm.surrogate.activity import Activity
 
 
-DEFAULT_TOKEN_BUDGET = 3000
+DEFAULT_TOKEN_BUDGET = 4000
 
 N_BEST = 12
-N_LAST = 9
+N_LAST = 5
 N_DIVERSE = 7
 N_WORST = 5
+N_CHANGES = 6
+_MAX_ROWS = 500
+# Tokens that more digits may take in a line than were counted.
+_NUMBERS = 8
 _N_FIRST = 3
 _MIN_TRIALS_FOR_STATISTICS = 10
 _STATISTICS_SHARE = 0.35
-_MAX_CONSTRAINT_COLUMNS = 6
-_MAX_REASONS = 4
 _MAX_LEVELS = 5
 _CURVE_POINTS = 5
 
@@ -63,17 +68,19 @@ def history_text(
         space: The parameters to show; the columns of the table.
         history: The trials.
         token_budget: The most tokens that the text may take, by
-            :func:`~optuna_llm.prompts.text.estimate_tokens`.
+            :func:`~optuna_llm.chat.estimate_tokens`.
 
     Returns:
         Lines of text, or an empty string where nothing has finished or nothing fits.
     """
-    if not history.ranking and not history.failed:
+    if not history.n_ranked and not history.failed:
         return ""
     results = Results(history)
-    causes = _causes(history)
-    table = _Table(space, history, results, causes)
-    selected = _select(space, history)
+    causes = causes_of(history)
+    table = Table(space, history, results, causes)
+    changes = single_changes(space, history)
+    selected = _select(space, history, changes)
+    n_finished = sum(o.state.is_finished() for o in history.observations)
     left = token_budget
 
     def take(lines: Iterable[str]) -> list[str]:
@@ -89,27 +96,41 @@ def history_text(
     if not headline:
         return ""
     rows: list[Observation] = []
-    for n in range(_N_FIRST, 0, -1):
-        if take([*table.header, *map(table.row, selected[:n])]):
-            rows = selected[:n]
+    note = count_lines([_left_out(history, [])]) + _NUMBERS
+    for n in range(min(_N_FIRST, len(selected)), 0, -1):
+        lines = [*table.header, *map(table.row, selected[:n])]
+        if count_lines(lines) + note * (n < n_finished) <= left:
+            rows, left = selected[:n], left - count_lines(lines)
             break
-    failures = take(failure_lines(space, history))
+    told = failure_lines(space, history)
+    failures = take(told) if count_lines(told) + note <= left or not rows else []
+    others = selected[len(rows) :] if len(rows) == min(_N_FIRST, len(selected)) else []
+    # All trials, if they fit; what can be computed from them is the less then.
+    wanted = count_lines(map(table.row, others))
+    is_whole = len(rows) + len(others) == n_finished and wanted <= left
+    if not is_whole and rows:
+        left -= note
+    reserve = wanted if is_whole else left - int(_STATISTICS_SHARE * token_budget)
     statistics: list[str] = []
-    reserve = left - int(_STATISTICS_SHARE * token_budget)
-    for block in _statistics(space, history, results):
+    for block in _statistics(space, history, results, changes):
         if left - count_lines(block) >= reserve:
             statistics += take(block)
-    for o in selected[_N_FIRST:] if len(rows) >= _N_FIRST else ():
+    for o in others:
         if not take([table.row(o)]):
             break
-        rows = [*rows, o]
-    shown = [*table.header, *map(table.row, table.worst_to_best(rows))] if rows else []
-    return "\n".join([*headline, *statistics, *failures, *shown])
+        rows.append(o)
+    if not rows:
+        return "\n".join([*headline, *statistics, *failures])
+    shown = [*table.header, *map(table.row, table.worst_to_best(rows))]
+    left_out = [_left_out(history, rows)] if len(rows) < n_finished else []
+    return "\n".join([*headline, *statistics, *failures, *left_out, *shown])
 
 
 def pending_text(space: SearchSpace, history: History, *, token_budget: int) -> str:
     """Show the running trials, the newest first as far as the budget goes."""
-    if not history.running:
+    # A trial of which nothing is known yet is none to keep away from.
+    running = [o for o in history.running if o.params]
+    if not running:
         return ""
     lines = [
         'PENDING: being evaluated now, do not repeat; "?" is not known yet.',
@@ -117,8 +138,16 @@ def pending_text(space: SearchSpace, history: History, *, token_budget: int) -> 
     ]
     left = token_budget - count_lines(lines)
     shown = []
-    for o in reversed(history.running):
-        row = ",".join((str(o.number), *show_row(space, o.params, "?")))
+    optional = [n in space.optional for n in space.names]
+    x = space.coordinates(o.params for o in (*history.complete, *history.pruned))
+    activity = Activity(np.where(optional, x, np.nan_to_num(x)), space.n_choices)
+    for o in reversed(running):
+        # What is announced beside, in case it is asked for, would mislead.
+        own = space.coordinates([o.params])[0]
+        idle = np.isnan(activity.apply(own[None])[0]) & ~np.isnan(own) & optional
+        cells = show_row(space, o.params, "?")
+        cells = ["-" if i else cell for i, cell in zip(idle, cells, strict=True)]
+        row = ",".join((str(o.number), *cells))
         left -= count_lines([row])
         if left < 0:
             break
@@ -134,7 +163,8 @@ def _headline(history: History, results: Results) -> list[str]:
     counts = (
         (len(history.complete), "complete"),
         (len(history.pruned), "stopped early"),
-        (len(history.failed), "failed"),
+        (len(history.failures_of_parameters), "failed"),
+        (sum(o.is_interrupted for o in history.failed), "interrupted"),
         (len(history.running), "running"),
     )
     kinds = ", ".join(f"{n} {kind}" for n, kind in counts if n)
@@ -168,12 +198,12 @@ def _headline(history: History, results: Results) -> list[str]:
 # Statistics
 
 
-def _statistics(space: SearchSpace, history: History, results: Results) -> Iterable[list[str]]:
+def _statistics(
+    space: SearchSpace, history: History, results: Results, changes: Sequence[Change]
+) -> Iterable[list[str]]:
     """Yield blocks of lines, the most useful first."""
-    gates = observed_gates(space, history)
-    if gates:
-        shown = "; ".join(f"{show_name(n)} only with {gate}" for n, gate in gates.items())
-        yield [f"Seen so far: {shown}."]
+    yield from ([line] for line in condition_lines(space, history))
+    yield from comparison_lines(space, history, results, changes)
     if len(history.complete) < _MIN_TRIALS_FOR_STATISTICS:
         return
     steps = history.best_so_far()
@@ -187,8 +217,8 @@ def _statistics(space: SearchSpace, history: History, results: Results) -> Itera
         n = len(history.complete)
         sampled = f", a sample of {MAX_SAMPLE}," if n > MAX_SAMPLE else ""
         yield [
-            f"What the complete trials{sampled} say (strongest effect first; correlation is by "
-            "rank, + where larger is better; ranges hold the best 20 % of the trials):",
+            f"What the complete trials{sampled} say (strongest effect first; trend: rank "
+            "correlation among the best third, + where larger is better):",
             *shown_lines[:1],
         ]
     for line in shown_lines[1:]:
@@ -199,12 +229,9 @@ def _effect_line(space: SearchSpace, history: History, results: Results, e: Effe
     """Show what is known about one parameter; empty where nothing is."""
     if e.elite is not None:
         low, high = (show_value(space, e.name, v) for v in e.elite)
-        best = f"best {low} to {high}" if low != high else f"best {low}"
-        if e.correlation is not None:
-            trend = f"{e.correlation:+.2f}"
-        else:
-            trend = "matters, no straight trend" if e.strength > 0 else "no clear trend"
-        return f"{show_name(e.name)}: {trend}, {best}"
+        held = f"the best {e.n_elite} have {low}" + (f" to {high}" if low != high else "")
+        trend = "no trend" if e.correlation is None else f"trend {e.correlation:+.2f}"
+        return f"{show_name(e.name)}: {held}; {trend}"
     if not e.levels:
         return ""
     levels = [
@@ -223,54 +250,11 @@ def _best_level(history: History, results: Results, o: Observation) -> str:
 
 
 # --------------------------------------------------------------------------------------
-# Failures
-
-
-def cause_of(o: Observation) -> str:
-    """Return why a trial failed, numbers left aside."""
-    return re.sub(r"\d+(\.\d+)?", "#", o.failure)
-
-
-def _causes(history: History) -> list[list[Observation]]:
-    """Group the failed trials by cause, the most frequent first."""
-    reasons: dict[str, list[Observation]] = {}
-    for o in history.failed:
-        reasons.setdefault(cause_of(o), []).append(o)
-    return sorted(reasons.values(), key=lambda group: -len(group))
-
-
-def failure_lines(space: SearchSpace, history: History) -> list[str]:
-    """Sum up the failed trials: reasons with counts, and where in the space they lie."""
-    causes = _causes(history)
-    if not causes:
-        return []
-    shown = ", ".join(f"{len(g)} x {quote(g[-1].failure, 80)}" for g in causes[:_MAX_REASONS])
-    rest = sum(len(g) for g in causes[_MAX_REASONS:])
-    n_failed = len(history.failed)
-    lines = [f"FAILED {n_failed}: {shown}" + (f", {rest} others" if rest else "") + "."]
-    others = history.ranking
-    # Each cause has its own boundary; rare ones are looked at together.
-    frequent = [g for g in causes[:_MAX_REASONS] if len(g) >= MIN_FAILURES]
-    for group in frequent or [list(history.failed)]:
-        box = failure_boundary(space, group, others)
-        if box is None:
-            continue
-        share = "all" if box.n_inside == box.n_trials else f"{box.n_inside} of"
-        sampled = " sampled" if box.n_trials < len(group) or box.n_others < len(others) else ""
-        cause = "" if len(group) == n_failed else f" with {quote(group[-1].failure, 40)}"
-        lines.append(
-            f"In common: {share} {box.n_trials}{sampled} failures{cause} had {box}; "
-            f"{box.n_others_inside} of {box.n_others}{sampled} other trials did."
-        )
-    return lines
-
-
-# --------------------------------------------------------------------------------------
 # The table
 
 
-def _select(space: SearchSpace, history: History) -> list[Observation]:
-    """Return the trials to show, the most important first."""
+def _select(space: SearchSpace, history: History, changes: Sequence[Change]) -> list[Observation]:
+    """Return the trials to show, the most important first: all but those of very long studies."""
     ranking = history.ranking
     best = ranking[:N_BEST]
     if history.is_multi_objective:
@@ -279,91 +263,33 @@ def _select(space: SearchSpace, history: History) -> list[Observation]:
     finished = [o for o in history.observations if o.state.is_finished()]
     last = finished[: -N_LAST - 1 : -1]
     # Few failures have no boundary yet: they are shown themselves.
-    few = history.failed if len(history.failed) < MIN_FAILURES else ()
-    chosen = _unique((*best[:_N_FIRST], *last[:_N_FIRST], *few, *best, *last))
+    few = history.failures_of_parameters
+    few = few if len(few) < MIN_FAILURES else ()
+    # What is worse than a good trial, or failed, by one parameter, says the most of bad ones.
+    telling = (c.worse for c in changes[:N_CHANGES])
+    chosen = _unique((*best[:_N_FIRST], *last, *few, *best, *telling))
     seen = set(map(id, chosen))
     rest = [o for o in ranking if id(o) not in seen]
     # A stopped trial ranks low, but says less than a complete one that did badly.
     worst = [o for o in rest if o.values is not None][-N_WORST:]
     seen.update(map(id, worst))
     middle = [o for o in rest if id(o) not in seen]
-    return _unique((*chosen, *diverse(space, middle, chosen, N_DIVERSE), *reversed(worst)))
+    far = diverse(space, middle, chosen, N_DIVERSE)
+    failed = history.failures_of_parameters[::-1]
+    named = _unique((*chosen, *far, *reversed(worst), *middle, *failed, *finished))
+    return named[:_MAX_ROWS]
+
+
+def _left_out(history: History, shown: Sequence[Observation]) -> str:
+    """Say in one line which trials a table does not show."""
+    ids = set(map(id, shown))
+    hidden = [o for o in history.observations if o.state.is_finished() and id(o) not in ids]
+    ranks = [i for i, o in enumerate(history.ranking, start=1) if id(o) not in ids]
+    parts = [f"ranks {ranks[0]} to {ranks[-1]}"] if ranks else []
+    n_failed = sum(o.state == TrialState.FAIL for o in hidden)
+    parts += [f"{n_failed} failed or interrupted"] if n_failed else []
+    return f"Left out for length: {len(hidden)} trials ({', '.join(parts)})."
 
 
 def _unique(observations: Iterable[Observation]) -> list[Observation]:
     return list({id(o): o for o in observations}.values())
-
-
-class _Table:
-    """The table of trials: its header lines, its rows, their order."""
-
-    def __init__(
-        self,
-        space: SearchSpace,
-        history: History,
-        results: Results,
-        causes: Sequence[Sequence[Observation]],
-    ) -> None:
-        self._space = space
-        self._results = results
-        self._rank = {id(o): i + 1 for i, o in enumerate(history.ranking)}
-        self._front = set(map(id, history.pareto_front)) if history.is_multi_objective else None
-        shown = _select_constraints(history)
-        self._constraints = shown
-        self._notes = bool(history.pruned or history.failed)
-        # A single cause stands above the table once and for all.
-        self._reasons = len(causes) > 1
-        columns = ["trial", "rank", *map(show_name, space.names), *results.columns]
-        if self._front is not None:
-            columns.append("on front")
-        if shown is not None:
-            columns += [*map(show_name, shown), "feasible"]
-        if self._notes:
-            columns.append("note")
-        explained = ["worst first, best last", "rank 1 is best"]
-        if space.optional:
-            explained.append('"-" is inactive')
-        if shown:
-            explained.append(f"{', '.join(map(show_name, shown))}: constraint met where <= 0")
-        self.header = [f"TRIALS ({'; '.join(explained)}):", ",".join(columns)]
-
-    def row(self, o: Observation) -> str:
-        """Show one trial."""
-        failed = o.state == TrialState.FAIL
-        cells = [str(o.number), str(self._rank.get(id(o), "-"))]
-        cells += show_row(self._space, o.params, "?" if failed else "-")
-        cells += self._results.cells(o)
-        if self._front is not None:
-            cells.append("yes" if id(o) in self._front else "no")
-        if self._constraints is not None:
-            cells += [
-                f"{o.constraints[name]:.3g}" if name in o.constraints else "-"
-                for name in self._constraints
-            ]
-            cells.append("-" if failed else "yes" if o.violation == 0 else "no")
-        if self._notes:
-            cells.append(self._note(o))
-        return ",".join(cells)
-
-    def _note(self, o: Observation) -> str:
-        if o.state == TrialState.FAIL:
-            return f"failed {quote(o.failure, 60)}" if self._reasons else "failed"
-        if o.state == TrialState.PRUNED:
-            last = max(o.intermediate_values, default=None)
-            return "stopped early" + ("" if last is None else f" at step {last}")
-        return ""
-
-    def worst_to_best(self, rows: Iterable[Observation]) -> list[Observation]:
-        """Sort trials for display: failed ones first, the best last."""
-        return sorted(rows, key=lambda o: (-self._rank.get(id(o), math.inf), o.number))
-
-
-def _select_constraints(history: History) -> list[str] | None:
-    """Return the constraints to show, the most violated first; None if there are none."""
-    violated: dict[str, int] = {}
-    for o in history.ranking:
-        for name, value in o.constraints.items():
-            violated[name] = violated.get(name, 0) + (value > 0)
-    if not violated:
-        return None
-    return sorted(violated, key=lambda n: (-violated[n], n))[:_MAX_CONSTRAINT_COLUMNS]

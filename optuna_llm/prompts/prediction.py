@@ -1,30 +1,37 @@
 """LLAMBO's surrogates: what a model is asked about configurations, and what its answers mean.
 
-Discriminative: p(s | h), a score for each configuration. Generative: p(s <= tau | h), whether a
-configuration is one of the good ones. Any number of configurations in one request.
+Discriminative: p(s | h), the range of the score of each configuration, since a model that says how
+sure it is tells more than one number does. Generative: p(s <= tau | h), whether a configuration is
+one of the good ones. Any number of configurations in one request.
 """
 
 from __future__ import annotations
 
+import bisect
+from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
+import itertools
 import math
 import re
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Literal
+from typing import NamedTuple
 
-from optuna_llm.history import History
+from optuna_llm.history.history import History
 from optuna_llm.prompts.few_shot import Example
+from optuna_llm.prompts.few_shot import examples_heading
 from optuna_llm.prompts.few_shot import examples_text
 from optuna_llm.prompts.proposal import PromptOptions
 from optuna_llm.prompts.proposal import problem_text
-from optuna_llm.prompts.reply import answer_of
-from optuna_llm.prompts.reply import objects_in
-from optuna_llm.prompts.text import show_name
 from optuna_llm.prompts.text import show_row
-from optuna_llm.space import SearchSpace
-from optuna_llm.space import read_number
+from optuna_llm.replies.lenient_json import find_json
+from optuna_llm.replies.numbers import read_number
+from optuna_llm.replies.reasoning import without_reasoning
+from optuna_llm.replies.reply import MAX_REPLY
+from optuna_llm.space.search_space import SearchSpace
+from optuna_llm.space.words import show_name
 
 
 if TYPE_CHECKING:
@@ -39,9 +46,24 @@ _ROLE = (
 )
 Prediction = Literal["score", "label"]
 
-_MAX_REPLY = 200_000
-_MAX_DEPTH = 6
-_MAX_NUMBER = 40
+# The half width of an interval that holds four outcomes of five, in standard deviations.
+INTERVAL_DEVIATIONS = 1.2816
+# Between these all scores lie that can be meant: -500 is the lowest, 1000 the best so far.
+_SCORES = (-500, 2000)
+# Decoded values, and places in the text, that are looked at.
+_MAX_STEPS = 1000
+
+
+class Guess(NamedTuple):
+    """What a model says of one score.
+
+    Attributes:
+        mean: The score, or the middle of its range.
+        spread: The standard deviation that the range stands for; 0 for a single number.
+    """
+
+    mean: float
+    spread: float = 0.0
 
 
 def question_names(n: int) -> list[str]:
@@ -79,21 +101,19 @@ def prediction_messages(
     """
     names = question_names(len(questions))
     rows = [",".join([n, *show_row(space, q, "-")]) for n, q in zip(names, questions, strict=True)]
+    ends = dict.fromkeys([names[0], names[-1]])
+    value = "[<low>, <high>]" if kind == "score" else "<1 or 0>"
+    pattern = ", ..., ".join(f'"{name}": {value}' for name in ends)
+    form = f'Answer with one JSON object and nothing else: {{"{kind}s": {{{pattern}}}}}'
     if kind == "score":
-        ends = dict.fromkeys([names[0], names[-1]])
-        pattern = ", ..., ".join(f'"{name}": <number>' for name in ends)
         form = (
-            "Scores differ from one configuration to another; do not copy one from the table. "
-            f'Answer with one JSON object and nothing else: {{"scores": {{{pattern}}}}}'
-        )
-    else:
-        form = (
-            "Answer with one line for each and nothing else: its letter, a colon, and 1 or 0, "
-            f"such as {names[0]}: 0"
+            "Say of each in which range its score lies, four times out of five: a narrow one "
+            "where the table tells it, a wide one where you cannot know. Ranges differ from one "
+            f"to another. {form}"
         )
     told = [
         problem_text(space, history, options),
-        f"FINISHED TRIALS (in no order). {legend}",
+        examples_heading(len(examples), history, "in no order", legend),
         examples_text(space, examples, title=kind),
         "\n".join([f"PREDICT the {kind} of each:", ",".join(map(show_name, space.names)), *rows]),
         form,
@@ -104,19 +124,23 @@ def prediction_messages(
     ]
 
 
-def score_schema(n_questions: int) -> dict[str, Any]:
-    """Return the JSON schema of an answer that holds scores."""
+def prediction_schema(kind: Prediction, n_questions: int) -> dict[str, Any]:
+    """Return the JSON schema of an answer: the range of a score, or a label, for each question."""
     names = question_names(n_questions)
-    scores = {
+    low, high = _SCORES if kind == "score" else (0, 1)
+    value: dict[str, Any] = {"type": "integer", "minimum": low, "maximum": high}
+    if kind == "score":
+        value = {"type": "array", "items": value, "minItems": 2, "maxItems": 2}
+    answers = {
         "type": "object",
-        "properties": {name: {"type": "number"} for name in names},
+        "properties": dict.fromkeys(names, value),
         "required": names,
         "additionalProperties": False,
     }
     return {
         "type": "object",
-        "properties": {"scores": scores},
-        "required": ["scores"],
+        "properties": {f"{kind}s": answers},
+        "required": [f"{kind}s"],
         "additionalProperties": False,
     }
 
@@ -124,89 +148,106 @@ def score_schema(n_questions: int) -> dict[str, Any]:
 # --------------------------------------------------------------------------------------
 # Answers
 
-_NUMBER = r"[-+]?(?:\d[\d,_]*\.?\d*|\.\d+)(?:\s*[eE][-+]?\d+)?"
-_FIRST_NUMBER = re.compile(_NUMBER)
-_SAID = re.compile(
-    rf"(?<![A-Za-z0-9_])[\"'*`(\[]*([A-Z]{{1,2}})[\"'*`)\]]*\s*(?:[:=,|.)-]|\bis\b|->)+"
-    rf"\s*[~≈\"'*`]*({_NUMBER})"
+# Nothing here is optional and unbounded in front of something that may be missing: a loop of one
+# character takes no longer than other text.
+_NUMBER = r"[-+−–]?\.?\d[\d.,_]*(?:\s?[eE][-+−]?\d+)?"
+_FIRST_NUMBER = re.compile(_NUMBER, re.ASCII)
+# A minus or a point before a digit belongs to the number.
+_NAMED = (
+    r"(?<![A-Za-z0-9_])([A-Z]{1,2})[\"'*`)\]]{0,4}\s{0,4}"
+    r"(?:[:=,|)]|->|[.-](?!\d)|\bis\b){1,4}\s{0,4}"
 )
+_SAID = re.compile(rf"{_NAMED}[~≈\"'*`]{{0,4}}({_NUMBER})", re.ASCII)
+_LABEL = re.compile(rf"{_NAMED}[\"'*`]{{0,4}}([01])(?![\d.])", re.ASCII)
+_ONLY_LABEL = re.compile(r"(?<![\d.])([01])(?![\d.])", re.ASCII)
 
 
-def parse_scores(text: str, n_questions: int) -> list[float | None]:
+def parse_scores(text: str, n_questions: int) -> list[Guess | None]:
     """Find the predicted score of each question in a reply, whatever form it has.
 
-    Numbers may stand in an object or a list, in lines such as ``A: 812``, or, if there was one
-    question, anywhere: LLAMBO's ``## 0.812 ##``, with or without its marks.
+    Ranges stand in an object. Single numbers may stand in an object or a list, in lines such as
+    ``A: 812``, or, if there was one question, anywhere: LLAMBO's ``## 0.812 ##``, with or without
+    its marks.
 
     Args:
         text: The reply; of a very long one the first 200,000 characters.
         n_questions: The number of questions.
 
     Returns:
-        A finite number for each question, None where there is none. Never raises.
+        Finite numbers for each question, None where there are none. Never raises.
     """
     names = question_names(n_questions)
-    text = answer_of(text[:_MAX_REPLY])
-    found: dict[str, float] = {}
+    text = without_reasoning(text[:MAX_REPLY])
+    found: dict[str, Guess] = {}
     plain: list[float] = []
-    for value in objects_in(text):
-        _collect(value, names, found, plain, 0)
+    for container in itertools.islice(_containers(text), _MAX_STEPS):
+        _collect(container, names, found, plain)
     if not found:
-        for name, raw in _SAID.findall(text):
-            number = _finite(raw)
-            if name in names and number is not None:
-                found.setdefault(name, number)
+        for match in itertools.islice(_SAID.finditer(text), _MAX_STEPS):
+            number = _number(match[2].rstrip(".,_"))
+            if match[1] in names and number is not None:
+                found.setdefault(match[1], Guess(number))
     if not found:
         if len(plain) != n_questions:
-            plain = [n for raw in _FIRST_NUMBER.findall(text) if (n := _finite(raw)) is not None]
+            matches = itertools.islice(_FIRST_NUMBER.finditer(text), n_questions + 1)
+            numbers = [_number(match[0].rstrip(".,_")) for match in matches]
+            plain = [number for number in numbers if number is not None]
         if len(plain) == n_questions or n_questions == 1:
-            found = dict(zip(names, plain, strict=False))
+            found = dict(zip(names, map(Guess, plain), strict=False))
     return [found.get(name) for name in names]
 
 
+def _containers(text: str) -> Iterator[dict[str, Any] | list[Any]]:
+    """Yield the objects and lists of a text, each before what is within it."""
+    for item in find_json(text):
+        left = [item.value]
+        while left:
+            value = left.pop()
+            yield value
+            inner = value.values() if isinstance(value, dict) else value
+            left += [v for v in inner if isinstance(v, dict | list)][::-1]
+
+
 def _collect(
-    value: Any, names: Sequence[str], found: dict[str, float], plain: list[float], depth: int
+    value: dict[str, Any] | list[Any],
+    names: Sequence[str],
+    found: dict[str, Guess],
+    plain: list[float],
 ) -> None:
-    """Take the numbers of a decoded value: under the questions' names, or a plain list."""
-    if depth > _MAX_DEPTH:
-        return
+    """Take the numbers of an object, under the questions' names, or of a plain list."""
     if isinstance(value, list):
-        numbers = [_finite(item) for item in value]
-        if value and all(n is not None for n in numbers):
-            plain += [n for n in numbers if n is not None]
-        for item in value:
-            _collect(item, names, found, plain, depth + 1)
-    elif isinstance(value, dict):
-        said = [v for v in value.values() if isinstance(v, str) and v.strip() in names]
-        numbers = [_finite(v) for v in value.values() if not isinstance(v, bool)]
-        known = [n for n in numbers if n is not None]
-        if len(said) == 1 and len(known) == 1:  # {"id": "A", "score": 812}
-            found.setdefault(said[0].strip(), known[0])
-        for key, inner in value.items():
-            number = _finite(inner)
-            if key.strip() in names and number is not None:
-                found.setdefault(key.strip(), number)
-            elif number is not None and len(names) == 1:
-                plain.append(number)
-            else:
-                _collect(inner, names, found, plain, depth + 1)
+        numbers = [_number(item) for item in value[: len(names) + 1]]
+        plain += [n for n in numbers if n is not None] if None not in numbers else []
+        return
+    items = list(itertools.islice(value.items(), _MAX_STEPS))
+    said = [v.strip() for _, v in items if isinstance(v, str) and v.strip() in names]
+    numbers = [_number(v) for _, v in items]
+    known = [n for n in numbers if n is not None]
+    if len(said) == 1 and len(known) == 1:  # {"id": "A", "score": 812}
+        found.setdefault(said[0], Guess(known[0]))
+    for (key, told), number in zip(items, numbers, strict=True):
+        guess = _range(told) if number is None else Guess(number)
+        if key.strip() in names and guess is not None:
+            found.setdefault(key.strip(), guess)
+        elif number is not None and len(names) == 1:
+            plain.append(number)
 
 
-def _finite(raw: Any) -> float | None:
-    if isinstance(raw, bool) or not isinstance(raw, int | float | str):
+def _range(raw: Any) -> Guess | None:
+    """Read the range ``[low, high]``, in any order."""
+    ends = [_number(v) for v in raw] if isinstance(raw, list) and len(raw) == 2 else []
+    known = [n for n in ends if n is not None]
+    if len(known) != 2:
         return None
-    try:
-        number = read_number(raw[:_MAX_NUMBER] if isinstance(raw, str) else raw)
-    except OverflowError:
-        return None
-    return number if number is not None and math.isfinite(number) else None
+    # Halves, because the sum of two huge numbers may overflow.
+    return Guess(
+        known[0] / 2 + known[1] / 2,
+        abs(known[1] / 2 - known[0] / 2) / INTERVAL_DEVIATIONS,
+    )
 
 
-_LABEL = re.compile(
-    r"(?<![A-Za-z0-9_])[\"'*`(\[]*([A-Z]{1,2})[\"'*`)\]]*\s*(?:[:=,|.)-]|->)+\s*[\"'*`]*"
-    r"([01])(?![\d.])"
-)
-_ONLY_LABEL = re.compile(r"(?<![\d.])([01])(?![\d.])")
+def _number(raw: Any) -> float | None:
+    return read_number(raw) if isinstance(raw, int | float | str) else None
 
 
 def parse_labels(completion: Completion, n_questions: int) -> list[float | None]:
@@ -222,24 +263,24 @@ def parse_labels(completion: Completion, n_questions: int) -> list[float | None]
     """
     names = question_names(n_questions)
     tokens = completion.tokens
-    text = "".join(token.text for token in tokens) if tokens else completion.text[:_MAX_REPLY]
-    # Reasoning comes first; what counts is said last.
-    begin = max(text.rfind(answer_of(text).strip()), 0)
+    text = "".join(token.text for token in tokens) if tokens else completion.text
+    text = without_reasoning(text[:MAX_REPLY])
     starts, position = [], 0
     for token in tokens:
         starts.append(position)
         position += len(token.text)
     found: dict[str, float] = {}
-    matches = [(m[1], m.start(2), m[2]) for m in _LABEL.finditer(text, begin)]
+    labels = itertools.islice(_LABEL.finditer(text), _MAX_STEPS)
+    matches = [(m[1], m.start(2), m[2]) for m in labels]
     if not matches and n_questions == 1:
-        matches = [(names[0], m.start(1), m[1]) for m in _ONLY_LABEL.finditer(text, begin)][:1]
+        matches = [(names[0], m.start(1), m[1]) for m in _ONLY_LABEL.finditer(text)][:1]
     for name, where, label in matches:
         if name not in names or name in found:
             continue
         probability = None
         if tokens:
-            index = max(i for i, start in enumerate(starts) if start <= where)
-            probability = _probability(tokens[index].alternatives)
+            token = tokens[bisect.bisect_right(starts, where) - 1]
+            probability = _probability(token.alternatives)
         found[name] = float(label) if probability is None else probability
     return [found.get(name) for name in names]
 

@@ -17,18 +17,18 @@ from optuna.distributions import CategoricalDistribution
 from optuna.distributions import FloatDistribution
 from optuna.distributions import IntDistribution
 
-from optuna_llm.history import History
-from optuna_llm.history import Observation
-from optuna_llm.prompts.text import show_name
-from optuna_llm.space import SearchSpace
-from optuna_llm.space import choice_index
-from optuna_llm.space import from_unit
-from optuna_llm.space import labels
+from optuna_llm.history.history import History
+from optuna_llm.history.history import Observation
+from optuna_llm.space.numbers import from_unit
+from optuna_llm.space.search_space import SearchSpace
 
 
 MAX_SAMPLE = 250
 _ELITE_SHARE = 0.2
 _MIN_ELITE = 3
+# The region in which trends are looked for: the best third, or what there is of so many trials.
+_GOOD_SHARE = 1 / 3
+_MIN_GOOD = 8
 
 
 def evenly(observations: Sequence[Observation], limit: int = MAX_SAMPLE) -> list[Observation]:
@@ -52,8 +52,7 @@ def diverse(
     """Return observations that are far from the chosen ones and from each other.
 
     Greedy max-min selection: each pick is the candidate whose nearest neighbour among all chosen
-    so far is farthest. The distance is the mean over parameters of the difference of unit
-    coordinates; two choices, or an active and an inactive parameter, are 1 apart.
+    so far is farthest, as :meth:`~optuna_llm.space.search_space.SearchSpace.distances` has it.
     """
     pool = evenly(candidates)
     if not pool or not len(space):
@@ -61,24 +60,15 @@ def diverse(
     x = space.coordinates(o.params for o in pool)
     if chosen:
         anchors = space.coordinates(o.params for o in chosen)
-        nearest = np.min([_distance(space, x, a) for a in anchors], axis=0)
+        nearest = np.min([space.distances(x, a) for a in anchors], axis=0)
     else:
-        nearest = _distance(space, x, np.full(len(space), np.nan))
+        nearest = space.distances(x, np.full(len(space), np.nan))
     picked: list[Observation] = []
     while len(picked) < min(limit, len(pool)) and nearest.max() > 0:
         best = int(np.argmax(nearest))
         picked.append(pool[best])
-        nearest = np.minimum(nearest, _distance(space, x, x[best]))
+        nearest = np.minimum(nearest, space.distances(x, x[best]))
     return picked
-
-
-def _distance(space: SearchSpace, rows: np.ndarray, row: np.ndarray) -> np.ndarray:
-    """Return the distance of each of (n, parameters) to one row of coordinates; shape (n,)."""
-    difference = np.abs(rows - row)
-    difference = np.where(space.n_choices > 0, difference > 0, difference)
-    difference[np.isnan(rows) != np.isnan(row)] = 1.0
-    difference[np.isnan(rows) & np.isnan(row)] = 0.0
-    return np.asarray(difference.mean(axis=1), dtype=float)
 
 
 # --------------------------------------------------------------------------------------
@@ -92,9 +82,10 @@ class Effect:
     Attributes:
         name: The parameter.
         strength: How much of the ranking it explains, 0 to 1; 0 where chance explains as much.
-        correlation: Rank correlation with a better result, positive where larger is better; None
-            for a choice or where it is not significant.
-        elite: For a number, the low and high end of the middle 80 % of the best fifth.
+        correlation: Rank correlation with a better result among the best third of the trials,
+            positive where larger is better; None for a choice or where it is not significant.
+        elite: For a number, the smallest and the largest value among the best fifth.
+        n_elite: Number of trials of that fifth, at least three.
         levels: For a choice: each choice tried, with its number of trials and its best trial,
             the best choice first.
     """
@@ -103,6 +94,7 @@ class Effect:
     strength: float = 0.0
     correlation: float | None = None
     elite: tuple[Any, Any] | None = None
+    n_elite: int = 0
     levels: tuple[tuple[Any, int, Observation], ...] = ()
 
 
@@ -120,33 +112,48 @@ def effects(space: SearchSpace, history: History) -> list[Effect]:
 
 
 def _numeric_effect(space: SearchSpace, name: str, column: np.ndarray) -> Effect:
+    from scipy.stats import rankdata
+
     distribution = space.distributions[name]
     assert isinstance(distribution, FloatDistribution | IntDistribution)
     active = column[~np.isnan(column)]
     if len(active) < 4:
         return Effect(name)
     best = active[: max(_MIN_ELITE, math.ceil(_ELITE_SHARE * len(active)))]
-    low, high = np.quantile(best, [0.1, 0.9])
-    elite = (from_unit(distribution, low), from_unit(distribution, high))
-    # The column is sorted from best to worst: its position is the rank of the result.
-    rho = -_pearson(_ranks(active), np.arange(len(active), dtype=float))
-    correlation = rho if abs(rho) >= 1.96 / math.sqrt(len(active) - 1) else None
+    elite = (from_unit(distribution, best.min()), from_unit(distribution, best.max()))
+    # What diverged lies far from the optimum and would hide where it is.
+    good = active[: max(_MIN_GOOD, math.ceil(_GOOD_SHARE * len(active)))]
+    correlation = _rank_correlation(good)
     # An optimum in the middle has no correlation, but its thirds differ.
-    thirds = np.floor(3 * _ranks(active) / len(active))
-    strength = max(abs(correlation or 0.0), _strength_of_groups(thirds))
-    return Effect(name, strength, correlation, elite)
+    thirds = np.floor(3 * (rankdata(active) - 1) / len(active))
+    of_all = _rank_correlation(active)
+    strength = max(abs(of_all or 0.0), _strength_of_groups(thirds))
+    return Effect(name, strength, correlation, elite, len(best))
+
+
+def _rank_correlation(column: np.ndarray) -> float | None:
+    """Return the rank correlation of values with a better result; None where chance explains it.
+
+    Args:
+        column: The values of a parameter, that of the best trial first; shape (n,).
+    """
+    from scipy.stats import rankdata
+
+    ranks = rankdata(column)
+    if len(column) < _MIN_ELITE or np.ptp(ranks) == 0:
+        return None
+    rho = -float(np.corrcoef(ranks, np.arange(len(column)))[0, 1])
+    return rho if abs(rho) >= 1.96 / math.sqrt(len(column) - 1) else None
 
 
 def _level_effect(
     space: SearchSpace, name: str, column: np.ndarray, ranked: Sequence[Observation]
 ) -> Effect:
-    distribution = space.distributions[name]
-    assert isinstance(distribution, CategoricalDistribution)
     active = np.flatnonzero(~np.isnan(column))
     levels, first, counts = np.unique(column[active], return_index=True, return_counts=True)
     # The first trial of a level is its best.
     shown = tuple(
-        (distribution.choices[int(levels[i])], int(counts[i]), ranked[active[first[i]]])
+        (space.value(name, levels[i]), int(counts[i]), ranked[active[first[i]]])
         for i in np.argsort(first)
     )
     return Effect(name, _strength_of_groups(column[active]), levels=shown)
@@ -172,54 +179,6 @@ def _strength_of_groups(groups: np.ndarray) -> float:
     if n * share < between + 2 * math.sqrt(2 * between):
         return 0.0
     return math.sqrt(max(1 - (1 - share) * (n - 1) / within, 0.0))
-
-
-def _ranks(values: np.ndarray) -> np.ndarray:
-    """Return ranks from 0; ties share their mean rank."""
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    return (last - (counts + 1) / 2)[inverse]
-
-
-def _pearson(a: np.ndarray, b: np.ndarray) -> float:
-    a, b = a - a.mean(), b - b.mean()
-    scale = math.sqrt(float(a @ a) * float(b @ b))
-    return float(a @ b) / scale if scale > 0 else 0.0
-
-
-# --------------------------------------------------------------------------------------
-# When parameters apply
-
-
-def observed_gates(space: SearchSpace, history: History) -> dict[str, str]:
-    """Return, for optional parameters, the choices under which they have been seen active.
-
-    A gate is the first choice parameter, always active, whose levels with and without the
-    parameter do not overlap. A parameter without such a gate is left out.
-    """
-    whole = evenly((*history.complete, *history.pruned))
-    gates: dict[str, str] = {}
-    switches = {
-        n: d
-        for n, d in space.distributions.items()
-        if isinstance(d, CategoricalDistribution) and n not in space.optional
-    }
-    for name in space.names:
-        if name not in space.optional:
-            continue
-        for switch, distribution in switches.items():
-            active: set[int | None] = set()
-            inactive: set[int | None] = set()
-            for o in whole:
-                if switch in o.params:
-                    index = choice_index(distribution, o.params[switch])
-                    (active if name in o.params else inactive).add(index)
-            if active and inactive and not active & inactive:
-                levels = sorted(i for i in active if i is not None)
-                shown = " or ".join(show_name(labels(distribution)[i]) for i in levels)
-                gates[name] = f"{show_name(switch)} = {shown}"
-                break
-    return gates
 
 
 # --------------------------------------------------------------------------------------

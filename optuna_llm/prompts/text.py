@@ -1,73 +1,36 @@
-"""Small pieces of text: counting tokens, and showing foreign text as inert data.
-
-What users, objectives and models write may hold anything: newlines, code fences, instructions to
-the model. In a prompt all of it stands on one line, as a JSON string.
-"""
+"""Small pieces of a prompt: rows, configurations and results."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from collections.abc import Mapping
+from collections.abc import Sequence
 import json
-import re
+import math
 from typing import Any
 
 from optuna.distributions import CategoricalDistribution
+from optuna.study import StudyDirection
 
-from optuna_llm.space import SearchSpace
-from optuna_llm.space import format_number
+from optuna_llm.chat import estimate_tokens
+from optuna_llm.history.history import History
+from optuna_llm.history.history import Observation
+from optuna_llm.space.numbers import format_number
+from optuna_llm.space.numbers import whole_number
+from optuna_llm.space.search_space import SearchSpace
+from optuna_llm.space.words import MAX_NAME
+from optuna_llm.space.words import quote
+from optuna_llm.space.words import show_name
+from optuna_llm.space.words import show_value
 
 
-# Four letters, one other character, or one line break or gap are a token.
-_TOKEN = re.compile(r"[A-Za-z]{1,4}|[^\sA-Za-z]|\n|[^\S\n]{2,16}")
-_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
-# Names that need no quotes: nothing in them could be taken for prose, CSV or markup.
-_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+/-]{0,63}")
-MAX_NAME = 200
 # Longest reason that a model is asked for, in characters.
 MAX_REASON = 200
-
-
-def estimate_tokens(text: str) -> int:
-    """Estimate how many tokens a text costs, rather too many than too few.
-
-    About four letters are a token; every digit and every mark counts as one, since many
-    tokenisers split numbers into digits; characters beyond ASCII count as two. The estimate of
-    several lines is the sum of the lines' estimates and one for each line break.
-    """
-    return len(_TOKEN.findall(text)) + len(_NOT_ASCII.findall(text))
 
 
 def count_lines(lines: Iterable[str]) -> int:
     """Estimate the tokens of lines, each with its line break."""
     return sum(estimate_tokens(line) + 1 for line in lines)
-
-
-def quote(text: str, limit: int = 120) -> str:
-    """Show a text as a JSON string on one line, exactly, but cut visibly after ``limit``."""
-    cut = text if len(text) <= limit else text[: limit - 1] + "…"
-    escaped = json.dumps(cut, ensure_ascii=False)
-    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in escaped)
-
-
-def quote_prose(text: str, limit: int = 120) -> str:
-    """Show a free text as :func:`quote` does, white space and control characters folded."""
-    head = text[: 8 * limit]
-    folded = " ".join("".join(c if c.isprintable() else " " for c in head).split())
-    return quote(folded if head == text else folded + "…", limit)
-
-
-def show_name(name: str) -> str:
-    """Show a parameter, metric or choice by its name, in quotes unless it is a plain word."""
-    return name if _PLAIN.fullmatch(name) else quote(name, MAX_NAME)
-
-
-def show_value(space: SearchSpace, name: str, value: Any) -> str:
-    """Show one native value: four digits, or the label of the choice."""
-    label = space.label(name, value)
-    if isinstance(space.distributions[name], CategoricalDistribution):
-        return show_name(label)
-    return label
 
 
 def show_row(space: SearchSpace, params: Mapping[str, Any], missing: str) -> list[str]:
@@ -95,7 +58,8 @@ def show_configuration(
         if isinstance(space.distributions[name], CategoricalDistribution):
             shown[name] = space.label(name, value)
         else:
-            shown[name] = value if isinstance(value, int) else float(format_number(value))
+            whole = whole_number(value)
+            shown[name] = float(format_number(value)) if whole is None else whole
     items = (f"{quote(n, MAX_NAME)}: {_json(v)}" for n, v in shown.items())
     return "{" + ", ".join(items) + "}"
 
@@ -104,6 +68,61 @@ def _json(value: str | float | None) -> str:
     return quote(value) if isinstance(value, str) else json.dumps(value)
 
 
-def show_result(value: float) -> str:
-    """Show a result with four significant digits, in scientific notation (Zhang et al. 2023)."""
-    return f"{value:.3e}"
+# --------------------------------------------------------------------------------------
+# Results
+
+# Digits of the results that do not change from trial to trial,
+_PLAIN_DIGITS = 6
+# and the fewest and the most of those that tell results apart.
+_DIGITS = range(4, 11)
+# Of the distinct results the better half is to be told apart, but at least so many of them.
+_MIN_APART = 6
+
+
+class Results:
+    """How results are shown: with the user's own sign, and as many digits as tell them apart.
+
+    Args:
+        history: The trials whose results are to be shown.
+        plain: Show six digits, whatever the results are.
+    """
+
+    def __init__(self, history: History, *, plain: bool = False) -> None:
+        self._signs = tuple(-1 if d == StudyDirection.MAXIMIZE else 1 for d in history.directions)
+        self.names = tuple(show_name(n) for n in history.metric_names)
+        self._digits = [
+            _PLAIN_DIGITS
+            if plain
+            else _digits_apart([o.values[i] for o in history.complete if o.values is not None])
+            for i in range(len(self._signs))
+        ]
+
+    def direction(self, objective: int) -> str:
+        """Say what is wanted of an objective."""
+        verb = "maximize" if self._signs[objective] < 0 else "minimize"
+        return f"{verb} {self.names[objective]}"
+
+    def show(self, objective: int, value: float) -> str:
+        """Show one signed value alone, with enough digits to tell it from its neighbours."""
+        return f"{self._signs[objective] * value:.{self._digits[objective]}g}"
+
+    def cells(self, o: Observation) -> list[str]:
+        """Show the results of one trial for the table."""
+        if o.values is None:
+            last = list(o.intermediate_values.values())[-1:]
+            shown = [self.show(0, v) for v in last]
+            return (shown or ["-"]) + ["-"] * (len(self.names) - 1)
+        return [self.show(i, v) for i, v in enumerate(o.values)]
+
+    def named(self, o: Observation) -> str:
+        """Show the results of a complete trial in a sentence."""
+        assert o.values is not None
+        return ", ".join(f"{n} {self.show(i, o.values[i])}" for i, n in enumerate(self.names))
+
+
+def _digits_apart(values: Sequence[float]) -> int:
+    """Return the fewest significant digits that tell the better ones of signed values apart."""
+    distinct = sorted({v for v in values if math.isfinite(v)})
+    better = distinct[: max(len(distinct) // 2, _MIN_APART)]
+    apart = (d for d in _DIGITS if len({f"{v:.{d}g}" for v in better}) == len(better))
+    return next(apart, _DIGITS[-1])

@@ -5,15 +5,13 @@ from optuna_llm.surrogate.acquisition import expected_improvement
 from optuna_llm.surrogate.acquisition import log_expected_improvement
 from optuna_llm.surrogate.acquisition import lower_confidence_bound
 from optuna_llm.surrogate.acquisition import thompson_sampling
-from optuna_llm.surrogate.candidates import Domain
 from optuna_llm.surrogate.feasibility import Feasibility
-from optuna_llm.surrogate.quantile import ConformalQuantileTrees
+from optuna_llm.surrogate.published_cqr import ConformalQuantileTrees
 from optuna_llm.surrogate.quantile import QuantileEnsemble
 
 
 __all__ = [
     "ConformalQuantileTrees",
-    "Domain",
     "Feasibility",
     "QuantileEnsemble",
     "even_levels",

@@ -1,13 +1,11 @@
 """Conformal calibration: quantiles with the coverage that they promise on exchangeable data.
 
 All functions take and return arrays; units are those of the values given. References: Vovk,
-Gammerman and Shafer 2005; Romano, Patterson and Candes 2019 (conformalized quantile regression);
-Papadopoulos et al. 2011 (scores normalised by nearest neighbours).
+Gammerman and Shafer 2005; Papadopoulos et al. 2011 (scores normalised by nearest neighbours);
+Tibshirani et al. 2019 (weighted scores).
 """
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -31,72 +29,45 @@ def check_levels(levels: np.ndarray) -> np.ndarray:
     return levels
 
 
-def score_quantiles(scores: np.ndarray, levels: np.ndarray) -> np.ndarray:
+def score_quantiles(
+    scores: np.ndarray, levels: np.ndarray, weights: np.ndarray | None = None
+) -> np.ndarray:
     """Return conformal quantiles of calibration scores, for one more exchangeable score.
 
     A new score is equally likely to fall into each of the n + 1 gaps between n scores. Hence
     level p is the order statistic number p (n + 1), interpolated between neighbours; this is
     where the finite-sample correction stands. Beyond the smallest and the largest score there is
-    no such promise; there the quantile is that score.
+    no such promise; there the quantile is that score. With weights, a score counts for as many as
+    it stands for, and the new one as the average (Tibshirani et al. 2019).
 
     Args:
         scores: Shape (n,), n >= 1.
         levels: Quantile levels in (0, 1), any shape.
+        weights: Of the scores, positive, shape (n,); equal by default.
 
     Returns:
         An array of the shape of ``levels``.
     """
-    return np.asarray(np.quantile(scores, levels, method="weibull"))
-
-
-def smallest_calibration_set(*coverages: float) -> int:
-    """Return how many scores it takes before intervals of these coverages are finite."""
-    widest = max(coverages)
-    return int(np.ceil(round(widest / (1 - widest), 9)))
-
-
-def exact_calibration_set(coverages: Sequence[float], at_least: int) -> int:
-    """Return the number of scores, up to twice as many, that suits all coverages best.
-
-    With n scores exactly the coverages k / (n + 1) are promised; others are interpolated between
-    order statistics, which misses by some points where n is small. Of equally good numbers the
-    smallest is returned.
-    """
-    sizes = np.arange(at_least, 2 * at_least + 1)
-    places = np.outer(sizes + 1, coverages)
-    gaps = np.abs(places - places.round()).max(axis=1) / (sizes + 1)
-    return int(sizes[gaps.round(6).argmin()])
-
-
-def interval_offset(lower: np.ndarray, upper: np.ndarray, y: np.ndarray, coverage: float) -> float:
-    """Return by how much to widen intervals so that they cover a new value as promised.
-
-    The score of an interval is how far the value lies outside it (negative: inside), equation 6
-    of Romano et al. 2019. The offset is to be subtracted from lower and added to upper ends.
-
-    Args:
-        lower: Lower ends on the calibration set, shape (n,).
-        upper: Upper ends, shape (n,).
-        y: Observed values, shape (n,), not used in fitting.
-        coverage: Wanted probability in (0, 1).
-
-    Returns:
-        The offset in units of y, possibly negative; infinity where n is too small to promise.
-    """
-    if len(y) < smallest_calibration_set(coverage):
-        return float("inf")
-    scores = np.maximum(lower - y, y - upper)
-    return float(score_quantiles(scores, np.asarray(coverage)))
+    if weights is None:
+        return np.asarray(np.quantile(scores, levels, method="weibull"))
+    order = np.argsort(scores)
+    below = np.cumsum(weights[order])
+    return np.asarray(np.interp(levels, below / (below[-1] + weights.mean()), scores[order]))
 
 
 def shrunk_score_quantiles(
-    scores: np.ndarray, levels: np.ndarray, *, full_trust: int = 40
+    scores: np.ndarray,
+    levels: np.ndarray,
+    weights: np.ndarray | None = None,
+    *,
+    full_trust: int = 40,
 ) -> np.ndarray:
     """Return conformal quantiles of scores, leaning on the normal distribution when few.
 
     Args:
         scores: Out-of-sample residuals in units of their predicted deviation, shape (n,), n >= 0.
         levels: Quantile levels in (0, 1), shape (q,).
+        weights: Of the scores, positive, shape (n,); equal by default.
         full_trust: From this n on the scores alone decide.
 
     Returns:
@@ -111,7 +82,7 @@ def shrunk_score_quantiles(
     # The normal's scale: the scores', with two pseudo-scores of 1 against being all zero.
     scale = np.sqrt((np.sum(scores**2) + 2.0) / (n + 2.0))
     return np.asarray(
-        trust * score_quantiles(scores, levels) + (1 - trust) * scale * ndtri(levels)
+        trust * score_quantiles(scores, levels, weights) + (1 - trust) * scale * ndtri(levels)
     )
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping
 from collections.abc import Sequence
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -29,9 +32,28 @@ def last_values(
     )
 
 
+class Aligned(NamedTuple):
+    """What evaluations would have come to.
+
+    Attributes:
+        values: Shape (n,), lower is better. Where not ``in_units``, only their order means
+            something: they are places behind all the others.
+        in_units: Which of the values are in units of the objective, bool, shape (n,): final ones,
+            and those that could be carried to the end.
+    """
+
+    values: np.ndarray
+    in_units: np.ndarray
+
+
 def aligned_values(
     curves: Sequence[Mapping[int, float]], final: Sequence[float | None]
 ) -> np.ndarray:
+    """Return the values of :func:`align`, shape (n,)."""
+    return align(curves, final).values
+
+
+def align(curves: Sequence[Mapping[int, float]], final: Sequence[float | None]) -> Aligned:
     """Return what each evaluation would have come to, lower is better.
 
     A value at a low step is not comparable with one at a high step. A stopped evaluation is
@@ -46,48 +68,94 @@ def aligned_values(
         final: Final values; None for an evaluation that was stopped.
 
     Returns:
-        Shape (n,). Only its order is meaningful where there are too few to compare.
+        The values, and which of them are more than places.
     """
-    if not curves:
-        return np.empty(0)
-    gains: dict[int, float | None] = {}
-
-    def gain(step: int) -> float | None:
-        """Return the median change from a step to the final value; None if unknown."""
+    values = np.array([np.nan if f is None else f for f in final], dtype=float)
+    stopped = [i for i, f in enumerate(final) if f is None]
+    if not stopped:
+        return Aligned(values, np.ones(len(values), dtype=bool))
+    last = {i: max(curves[i]) for i in stopped}
+    gains = _gains(curves, final, set(last.values()))
+    for i, step in last.items():
         if step in gains:
-            return gains[step]
-        gains[step] = None
-        passed = [(c, f) for c, f in zip(curves, final, strict=True) if step in c]
-        finished = [f - c[step] for c, f in passed if f is not None]
-        if len(finished) >= _MIN_SHARED:
-            gains[step] = _median(finished)
-            return gains[step]
-        later = sorted({s for c, _ in passed for s in c if s > step}, reverse=True)
-        for s in later:
-            changes = [c[s] - c[step] for c, _ in passed if s in c]
-            if len(changes) >= _MIN_SHARED and (rest := gain(s)) is not None:
-                gains[step] = _median(changes) + rest
-                break
-        return gains[step]
-
-    values = np.full(len(curves), np.nan)
-    for i, (curve, value) in enumerate(zip(curves, final, strict=True)):
-        if value is not None:
-            values[i] = value
-        elif (change := gain(max(curve))) is not None:
-            values[i] = curve[max(curve)] + change
+            values[i] = curves[i][step] + gains[step]
     finished_values = [f for f in final if f is not None]
-    stopped = np.array([f is None for f in final], dtype=bool)
     if finished_values:
         values[stopped] = np.maximum(values[stopped], min(finished_values))
-    unknown = [i for i in range(len(curves)) if math.isnan(values[i])]
-    unknown.sort(key=lambda i: (-max(curves[i]), curves[i][max(curves[i])]))
+    in_units = ~np.isnan(values)
+    unknown = [int(i) for i in np.flatnonzero(~in_units)]
+    unknown.sort(key=lambda i: (-last[i], curves[i][last[i]]))
     known = values[np.isfinite(values)]
     worst = known.max() if len(known) else 0.0
     unit = (np.ptp(known) if len(known) else 0.0) / len(curves) or 1.0
     for place, i in enumerate(unknown):
         values[i] = worst + unit * (place + 1)
-    return values
+    return Aligned(values, in_units)
+
+
+def _gains(
+    curves: Sequence[Mapping[int, float]], final: Sequence[float | None], steps: set[int]
+) -> dict[int, float]:
+    """Return the median change from each of the steps to the end, where it can be known."""
+    finished = [(c, f) for c, f in zip(curves, final, strict=True) if f is not None]
+
+    def to_the_end(step: int) -> list[float]:
+        return [f - c[step] for c, f in finished if step in c]
+
+    changes = {step: to_the_end(step) for step in steps}
+    gains = {s: _median(found) for s, found in changes.items() if len(found) >= _MIN_SHARED}
+    unknown = steps - gains.keys()
+    # Any way to the end leads over a step from which it is known.
+    ends = Counter(step for c, _ in finished for step in c) if unknown else Counter()
+    ends = Counter({step: n for step, n in ends.items() if n >= _MIN_SHARED})
+    if not ends:
+        return gains
+    ways = _ways(curves, min(unknown), ends)
+    for first in unknown & ways.keys():
+        way = [first]
+        while way[-1] in ways:
+            way.append(ways[way[-1]])
+        gains[way[-1]] = _median(to_the_end(way[-1]))
+        for step, later in zip(way[-2::-1], way[:0:-1], strict=True):
+            shared = [c[later] - c[step] for c in curves if step in c and later in c]
+            gains[step] = _median(shared) + gains[later]
+    return gains
+
+
+def _ways(
+    curves: Sequence[Mapping[int, float]], lowest: int, ends: Mapping[int, int]
+) -> dict[int, int]:
+    """Return from which step to go on to which: the highest that is shared and leads to an end.
+
+    Args:
+        curves: Reported values by step.
+        lowest: The lowest step to start from.
+        ends: Steps from which no way is needed.
+    """
+    rows = defaultdict(list)
+    highest = max(ends)
+    for row, curve in enumerate(curves):
+        for step in curve:
+            if lowest <= step <= highest:
+                rows[step].append(row)
+    steps = sorted(step for step, of in rows.items() if len(of) >= _MIN_SHARED)
+    held: list[list[int]] = [[] for _ in curves]
+    for column, step in enumerate(steps):
+        for row in rows[step]:
+            held[row].append(column)
+    columns = [np.array(h, dtype=np.intp) for h in held]
+    leads = np.array([step in ends for step in steps], dtype=bool)
+    ways = {}
+    for column in range(len(steps) - 1, -1, -1):
+        if leads[column]:
+            continue
+        together = np.concatenate([columns[row] for row in rows[steps[column]]])
+        n_shared = np.bincount(together, minlength=len(steps))
+        later = np.flatnonzero((n_shared >= _MIN_SHARED) & leads)
+        if len(later) and later[-1] > column:
+            leads[column] = True
+            ways[steps[column]] = steps[later[-1]]
+    return ways
 
 
 def _median(changes: Sequence[float]) -> float:

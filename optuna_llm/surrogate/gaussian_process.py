@@ -1,4 +1,4 @@
-"""A small Gaussian process for the smooth part of the ensemble: exact, in plain NumPy.
+"""A small Gaussian process for the smooth part of the ensemble: exact, by Cholesky factors.
 
 Matern-5/2 covariance with one length scale per feature. The signal variance is profiled out, the
 other hyperparameters maximise the posterior under log-normal priors (the length-scale prior of
@@ -7,7 +7,9 @@ Hvarfner et al. 2024, "Vanilla Bayesian optimization performs great in high dime
 
 from __future__ import annotations
 
+import functools
 import math
+import warnings
 
 import numpy as np
 
@@ -21,6 +23,30 @@ _NOISE_SD = 2.0
 _LOG_BOUNDS = (-4.0, 7.0)
 _LOG_NOISE_BOUNDS = (-14.0, 0.5)
 _JITTER = 1e-8
+# What is added to the diagonal if rounding has made a covariance matrix indefinite.
+_MORE_JITTER = (0.0, 1e-7, 1e-6, 1e-5, 1e-4, 1e-2)
+
+
+def _cholesky(K: np.ndarray) -> np.ndarray:
+    """Return the lower Cholesky factor of a covariance matrix, with more jitter if it takes it."""
+    from scipy.linalg import lapack
+
+    for jitter in (*_MORE_JITTER, float(len(K))):
+        factor, info = lapack.dpotrf(K + jitter * np.eye(len(K)) if jitter else K, lower=1)
+        if info == 0:
+            return np.asarray(factor)
+    raise ValueError("features or targets of the Gaussian process are not finite")
+
+
+@functools.cache
+def _tell_of_failed_fit() -> None:
+    """Say once in a process that hyperparameters are not fitted."""
+    warnings.warn(
+        "The hyperparameters of a Gaussian process could not be fitted; it goes on with their"
+        " usual values.",
+        RuntimeWarning,
+        stacklevel=2,
+    )
 
 
 class GaussianProcess:
@@ -52,22 +78,31 @@ class GaussianProcess:
         return self
 
     def _optimise(self, other: GaussianProcess | None) -> None:
-        from scipy.optimize import minimize
-
         n, n_features = self._X.shape
         self._prior_mean = np.full(n_features + 1, _LENGTH_MEAN + math.log(max(n_features, 1)) / 2)
         self._prior_mean[-1] = _NOISE_MEAN
         self._prior_sd = np.full(n_features + 1, _LENGTH_SD)
         self._prior_sd[-1] = _NOISE_SD
-        start = self._prior_mean.copy()
+        usual = self._prior_mean.copy()
         # The mode of a log-normal prior in its own units: lets relevant features be relevant.
-        start[:-1] = np.minimum(start[:-1] - 1.0, math.log(2.0))
-        if other is not None:
-            start = other._theta
+        usual[:-1] = np.minimum(usual[:-1] - 1.0, math.log(2.0))
+        starts = [usual] if other is None else [other._theta, usual]
         if n < 3 or np.ptp(self._z) == 0:
-            self._set(start)
+            self._set(starts[0])
             return
-        rows, columns = np.triu_indices(n, 1)
+        for start in starts:
+            theta = self._optimum(start)
+            if theta is not None:
+                self._set(theta)
+                return
+        _tell_of_failed_fit()
+        self._set(usual)
+
+    def _optimum(self, start: np.ndarray) -> np.ndarray | None:
+        """Return the hyperparameters that maximise the posterior, or None if there are none."""
+        from scipy.optimize import minimize
+
+        rows, columns = np.triu_indices(len(self._z), 1)
         squares = (self._X[rows] - self._X[columns]) ** 2
         result = minimize(
             self._negative_log_posterior,
@@ -75,10 +110,12 @@ class GaussianProcess:
             args=(squares, rows, columns),
             jac=True,
             method="L-BFGS-B",
-            bounds=[_LOG_BOUNDS] * n_features + [_LOG_NOISE_BOUNDS],
+            bounds=[_LOG_BOUNDS] * (len(start) - 1) + [_LOG_NOISE_BOUNDS],
             options={"maxiter": self._max_iterations, "maxfun": self._max_iterations + 10},
         )
-        self._set(result.x)
+        # A limit of iterations that was reached is no failure.
+        found = np.isfinite(result.fun) and np.isfinite(result.x).all()
+        return np.asarray(result.x) if found else None
 
     def _set(self, theta: np.ndarray) -> None:
         self._theta = theta
@@ -98,9 +135,7 @@ class GaussianProcess:
         K[rows, columns] = K[columns, rows] = (1 + _SQRT5 * r + 5 / 3 * r**2) * decay
         noise = math.exp(theta[-1])
         K[np.diag_indices(n)] = 1 + noise + _JITTER
-        factor, info = lapack.dpotrf(K, lower=1)
-        if info != 0:
-            return 1e25, np.zeros_like(theta)
+        factor = _cholesky(K)
         inverse, _ = lapack.dpotri(factor, lower=1)
         inverse = np.tril(inverse) + np.tril(inverse, -1).T
         alpha = inverse @ self._z
@@ -118,19 +153,41 @@ class GaussianProcess:
         return value, gradient
 
     def _kernel(self, A: np.ndarray, B: np.ndarray) -> np.ndarray:
-        A, B = A * self._inverse_lengths, B * self._inverse_lengths
-        squares = (A**2).sum(1)[:, None] + (B**2).sum(1) - 2 * A @ B.T
-        r = np.sqrt(np.maximum(squares, 0.0))
-        return np.asarray((1 + _SQRT5 * r + 5 / 3 * r**2) * np.exp(-_SQRT5 * r))
+        """Return the covariance between features (a, f) and (b, f): (a, b)."""
+        scale = _SQRT5 * self._inverse_lengths
+        A, B = A * scale, B * scale
+        # In place: allocating temporaries of this size takes longer than computing them.
+        K: np.ndarray = (-2 * A) @ B.T
+        K += (A**2).sum(axis=1)[:, None]
+        K += (B**2).sum(axis=1)
+        np.maximum(K, 0.0, out=K)
+        r = np.sqrt(K)
+        K /= 3
+        K += r
+        K += 1
+        np.negative(r, out=r)
+        K *= np.exp(r, out=r)
+        return K
 
     def _condition(self) -> None:
+        from scipy.linalg import cho_solve
+
         n = len(self._z)
-        K = self._kernel(self._X, self._X)
-        K[np.diag_indices(n)] += self._noise + _JITTER
-        self._precision = np.linalg.inv(K)
-        self._alpha = self._precision @ self._z
+        self._factor = _cholesky(self._covariance(self._X))
+        self._alpha = cho_solve((self._factor, True), self._z, check_finite=False)
         # One observation cannot tell the variance: shrink to the prior's unit variance.
         self._variance = (float(self._z @ self._alpha) + 2.0) / (n + 2.0)
+
+    def _covariance(self, X: np.ndarray) -> np.ndarray:
+        """Return the covariance of noisy observations at features (n, f): (n, n)."""
+        K = self._kernel(X, X)
+        K[np.diag_indices(len(X))] += self._noise + _JITTER
+        return K
+
+    @property
+    def noise(self) -> float:
+        """Standard deviation of the noise, in units of the targets."""
+        return math.sqrt(self._variance * self._noise)
 
     def leave_one_out(self) -> tuple[np.ndarray, np.ndarray]:
         """Return what the others say of each training point, hyperparameters kept.
@@ -138,9 +195,17 @@ class GaussianProcess:
         Returns:
             Means and standard deviations of the noisy targets, each of shape (n,).
         """
-        diagonal = self._precision.diagonal()
+        from scipy.linalg import lapack
+
+        inverse_factor, _ = lapack.dtrtri(self._factor, lower=1)
+        # Of the precision matrix; the upper triangle of the factor holds what it pleases.
+        diagonal = (np.tril(inverse_factor) ** 2).sum(axis=0)
         mean = self._z - self._alpha / diagonal
         return mean, np.sqrt(self._variance / diagonal)
+
+    def mean(self, X: np.ndarray) -> np.ndarray:
+        """Return the predictive mean at features (m, f) alone, shape (m,): the cheap part."""
+        return np.asarray(self._kernel(X, self._X) @ self._alpha)
 
     def predict(
         self, X: np.ndarray, pending: np.ndarray | None = None, *, noise: bool = True
@@ -158,16 +223,20 @@ class GaussianProcess:
         """
         cross = self._kernel(X, self._X)
         mean = cross @ self._alpha
-        precision = self._precision
+        whitened = _solve(self._factor, cross.T)
+        explained = np.einsum("ij,ij->j", whitened, whitened)
         if pending is not None and len(pending):
-            cross = np.hstack([cross, self._kernel(X, pending)])
-            precision = self._extended_precision(pending)
-        explained = np.einsum("ij,ij->i", cross @ precision, cross)
+            # The rows by which pending points extend the factor.
+            left = _solve(self._factor, self._kernel(self._X, pending)).T
+            right = _cholesky(self._covariance(pending) - left @ left.T)
+            more = _solve(right, self._kernel(pending, X) - left @ whitened)
+            explained += np.einsum("ij,ij->j", more, more)
         variance = np.maximum(1 - explained, _JITTER) + (self._noise if noise else 0.0)
         return mean, np.sqrt(self._variance * variance)
 
-    def _extended_precision(self, pending: np.ndarray) -> np.ndarray:
-        points = np.vstack([self._X, pending])
-        K = self._kernel(points, points)
-        K[np.diag_indices(len(points))] += self._noise + _JITTER
-        return np.linalg.inv(K)
+
+def _solve(factor: np.ndarray, B: np.ndarray) -> np.ndarray:
+    """Return the inverse of a lower triangular matrix (n, n) times B (n, m)."""
+    from scipy.linalg import solve_triangular
+
+    return np.asarray(solve_triangular(factor, B, lower=True, check_finite=False))

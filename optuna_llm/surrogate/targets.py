@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+import functools
 import math
 from typing import Literal
+import warnings
 
 import numpy as np
 
@@ -15,6 +17,7 @@ _AUGMENTATION = 0.05
 # In median deviations of the better half: linear up to here beyond the median, and from there on
 # at most this much more.
 _LINEAR, _BEYOND = 3.0, 3.0
+_LEAST_UNIT = 1e-150
 
 
 def chebyshev(values: np.ndarray, weights: Sequence[float] | np.ndarray) -> np.ndarray:
@@ -51,6 +54,8 @@ class TargetTransform:
         """Learn the map from values y of shape (n,), n >= 1, and return the scaled values."""
         n = len(y)
         finite = y[np.isfinite(y)]
+        if len(finite) < n:
+            _tell_of_infinite_values()
         low, high = (finite.min(), finite.max()) if len(finite) else (0.0, 0.0)
         clipped = np.clip(y, low, high)
         if self._scale == "rank":
@@ -78,6 +83,14 @@ class TargetTransform:
             y = np.where(beyond, self._y[end] + self._slope(end, side) * (z - self._z[end]), y)
         return np.asarray(y)
 
+    def forward(self, y: float) -> float:
+        """Return the scaled value of an objective value; linear beyond the data."""
+        for beyond, end, side in ((y < self._y[0], 0, 1), (y > self._y[-1], -1, -1)):
+            if beyond:
+                distance = y / 2 - self._y[end] / 2
+                return float(self._z[end] + distance / (self._slope(end, side) / 2))
+        return float(np.interp(y, self._y, self._z))
+
     def _slope(self, end: int, side: int) -> float:
         """Return the slope of the map beyond one end: that of the next half unit inside."""
         inside = np.abs(self._z - self._z[end])
@@ -91,6 +104,18 @@ class TargetTransform:
         return min(float(slope), math.sqrt(np.finfo(float).max)) * 2
 
 
+@functools.cache
+def _tell_of_infinite_values() -> None:
+    """Say once in a process that infinite values are not taken as they are."""
+    warnings.warn(
+        "Some objective values are infinite. A surrogate takes them for as bad (or good) as the"
+        " worst (best) finite one; return a large finite value, or let the trial fail, if they"
+        " are worse than that.",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+
+
 def _saturating(y: np.ndarray) -> np.ndarray:
     """Return values in median deviations of the better half from the median, the tail bounded."""
     middle = np.median(y)
@@ -99,6 +124,7 @@ def _saturating(y: np.ndarray) -> np.ndarray:
     unit = np.median(better) if len(better) else np.mean(deviations)
     if unit == 0:
         return np.zeros(len(y))
-    u = (y - middle) / unit
+    # Values are at most 1; squares of what is as much further as this are finite still.
+    u = (y - middle) / max(unit, _LEAST_UNIT)
     excess = np.maximum(u - _LINEAR, 0.0)
     return np.asarray(np.minimum(u, _LINEAR) + excess / (1 + excess / _BEYOND))

@@ -1,4 +1,4 @@
-"""Boosted trees: a cross-fitted bag for means in NumPy, a model per level for quantiles.
+"""Boosted trees: a cross-fitted bag for means, in NumPy.
 
 The bag grows the trees of all folds side by side: with every possible split written down as a 0/1
 column, a matrix product gives the gains of all splits, in all nodes, of all folds. On the tables
@@ -7,8 +7,6 @@ times as fast (figures: ``docs/cqr.md``), and nothing heavy has to be imported.
 """
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -138,32 +136,3 @@ def _split_gains(member: np.ndarray, residual: np.ndarray, left: np.ndarray) -> 
     sum_left, sum_all = value @ left, value.sum(axis=-1, keepdims=True)
     n_right, sum_right = n_all - n_left, sum_all - sum_left
     return np.asarray(sum_left**2 / np.maximum(n_left, 1) + sum_right**2 / np.maximum(n_right, 1))
-
-
-class QuantileTrees:
-    """One boosted model of the pinball loss for each quantile level.
-
-    Args:
-        levels: Quantile levels in (0, 1), increasing.
-        rng: Source of the models' seeds.
-    """
-
-    def __init__(self, levels: Sequence[float], rng: np.random.Generator) -> None:
-        self._levels = tuple(levels)
-        self._rng = rng
-
-    def fit(self, X: np.ndarray, z: np.ndarray) -> QuantileTrees:
-        """Fit on features (n, f) without NaN and targets (n,)."""
-        from sklearn.ensemble import GradientBoostingRegressor
-
-        self._models = [
-            GradientBoostingRegressor(
-                loss="quantile", alpha=level, random_state=int(self._rng.integers(2**31))
-            ).fit(X, z)
-            for level in self._levels
-        ]
-        return self
-
-    def predict(self, X: np.ndarray) -> np.ndarray:
-        """Return quantiles at features (m, f), sorted against crossing: (m, levels)."""
-        return np.sort(np.column_stack([model.predict(X) for model in self._models]), axis=1)

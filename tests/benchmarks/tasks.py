@@ -8,7 +8,7 @@ from typing import Any
 from optuna.distributions import CategoricalDistribution
 from optuna.distributions import FloatDistribution
 
-from benchmarks.task import Reference
+from benchmarks.references import Reference
 from benchmarks.task import Report
 from benchmarks.task import Task
 

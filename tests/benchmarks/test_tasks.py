@@ -44,6 +44,13 @@ def test_tasks_are_selected_by_suite_list_and_name() -> None:
     assert len(set(chosen)) == len(chosen)
 
 
+def test_robust_holds_fast_tasks_of_each_list() -> None:
+    for names, listed in (("development", DEVELOPMENT), ("report", REPORT)):
+        chosen = select(["robust"], [names])
+        assert len(chosen) >= 8
+        assert set(chosen) <= set(listed)
+
+
 def test_every_scale_that_is_kept_is_one() -> None:
     for name, reference in references.known().items():
         assert name in {*DEVELOPMENT, *MORE, *REPORT}
@@ -86,6 +93,7 @@ def test_a_task_of_each_kind(name: str) -> None:
     assert task.regret(task.loss(task.default())) < 3
 
 
+@pytest.mark.slow
 def test_the_scale_of_yahpo_is_found_again() -> None:
     task = available("yahpo/rbv2_xgboost/1501")
     found = task.find_reference()

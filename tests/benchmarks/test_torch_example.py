@@ -9,8 +9,8 @@ import sys
 import optuna
 import pytest
 
-from tests.models import well_behaved
-from tests.server import ChatServer
+from tests.support.models import well_behaved
+from tests.support.server import ChatServer
 
 
 pytest.importorskip("torch")

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from collections.abc import Iterator
-from contextlib import ExitStack
 import os
 from typing import Any
 
@@ -11,10 +9,9 @@ import pytest
 from optuna_llm.chat import ChatModel
 from optuna_llm.chat import Message
 from optuna_llm.chat import connect
-from tests.server import Answer
-from tests.server import ChatServer
-from tests.server import Script
-from tests.server import script
+from tests.support.server import Answer
+from tests.support.server import ChatServer
+from tests.support.server import Script
 
 
 # Importing LiteLLM downloads its table of prices unless told not to.
@@ -32,18 +29,6 @@ SCHEMA = {
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[..., ChatServer]]:
-    """Start servers that give the answers one after the other, or play a script."""
-    with ExitStack() as stack:
-
-        def start(*answers: Any) -> ChatServer:
-            play = answers[0] if callable(answers[0]) else script(*answers)
-            return stack.enter_context(ChatServer(play))
-
-        yield start
-
-
-@pytest.fixture
 def start(serve: Callable[..., ChatServer]) -> Start:
     """Start a server and connect to it; keyword arguments go to ``connect``."""
 
@@ -54,11 +39,3 @@ def start(serve: Callable[..., ChatServer]) -> Start:
         return model, server
 
     return run
-
-
-@pytest.fixture
-def delays(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Let no time pass between retries; the seconds that would have passed."""
-    waited: list[float] = []
-    monkeypatch.setattr("optuna_llm.chat.client.time.sleep", waited.append)
-    return waited

@@ -32,8 +32,8 @@ def test_a_function_is_a_model() -> None:
     assert prompts == ["Be short.\n\nHello"]
     assert completion.text == "x" * 40
     assert completion.mode == "text"
-    assert completion.usage == Usage(4, 15, estimated=True)
-    assert completion.cost == pytest.approx(19e-6)
+    assert completion.usage == Usage(8, 20, estimated=True)
+    assert completion.cost == pytest.approx(28e-6)
 
 
 def test_a_longer_conversation_has_headings() -> None:
@@ -87,3 +87,18 @@ def test_a_function_sees_the_context_of_the_caller() -> None:
     model = connect(lambda prompt: variable.get())
     assert model is not None
     assert model.complete(HELLO).text == "seen"
+
+
+def test_time_that_ran_out_in_a_function_is_a_try_without_an_answer() -> None:
+    class ReadTimeout(OSError):
+        """As HTTP libraries have one."""
+
+    def ask(prompt: str) -> str:
+        raise (ReadTimeout if "slow" in prompt else ValueError)("oops")
+
+    model = connect(ask)
+    assert model is not None
+    for prompt, unanswered in (("slow", 1), ("wrong", 0)):
+        with pytest.raises(ModelError, match="oops") as caught:
+            model.complete([{"role": "user", "content": prompt}])
+        assert caught.value.unanswered == unanswered

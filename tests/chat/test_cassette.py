@@ -23,8 +23,8 @@ from optuna_llm.errors import ModelSetupError
 from tests.chat.conftest import HELLO
 from tests.chat.conftest import SCHEMA
 from tests.chat.conftest import Start
-from tests.server import error
-from tests.server import script
+from tests.support.server import error
+from tests.support.server import script
 
 
 OTHER: Any = [{"role": "user", "content": "Something else."}]
@@ -199,6 +199,17 @@ def test_a_wrapped_model_can_be_pickled(start: Start, path: Path) -> None:
     assert renewed.complete(HELLO).text == "ok"
 
 
+def test_a_tilde_is_the_home_and_a_folder_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    Cassette("~/search.jsonl").wrap(connect(lambda prompt: "ok")).complete(HELLO)
+    assert [p.name for p in tmp_path.iterdir()] == ["search.jsonl"]
+    with pytest.raises(ConfigurationError, match="is a folder"):
+        Cassette(tmp_path)
+
+
 def test_wrong_use_is_named(path: Path, start: Start) -> None:
     with pytest.raises(ConfigurationError, match="mode='play'"):
         Cassette(path, mode="play")  # type: ignore[arg-type]
@@ -226,3 +237,18 @@ def test_log_probabilities_are_recorded_and_asked_for_apart(start: Start, path: 
     replayed = Cassette(path, "replay").wrap(None)
     assert replayed.complete(HELLO, top_logprobs=3) == asked
     assert replayed.complete(HELLO) == plain
+
+
+def test_a_lock_that_was_held_during_a_fork_is_free_in_the_child(path: Path) -> None:
+    if "fork" not in multiprocessing.get_all_start_methods():
+        pytest.skip("this system has no fork")
+    context = multiprocessing.get_context("fork")
+    cassette = Cassette(path)
+    model = cassette.wrap(connect(lambda prompt: "ok", model_name="f"))
+    answers = context.SimpleQueue()
+    child = context.Process(target=lambda: answers.put(model.complete(HELLO).text), daemon=True)
+    with cassette._here():
+        child.start()
+    child.join(60)
+    assert child.exitcode == 0
+    assert answers.get() == "ok"

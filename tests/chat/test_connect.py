@@ -16,9 +16,11 @@ from optuna_llm.chat.prices import prices_of
 from optuna_llm.chat.providers import PROVIDERS
 from optuna_llm.chat.providers import base_url_of
 from optuna_llm.errors import ConfigurationError
+from optuna_llm.errors import MissingExtraError
 from optuna_llm.errors import ModelSetupError
 from tests.chat.conftest import HELLO
-from tests.server import ChatServer
+from tests.support.server import ChatServer
+from tests.support.server import error
 
 
 def _where(model: ChatModel | None) -> tuple[str, str]:
@@ -142,6 +144,12 @@ def test_a_key_for_the_named_model_of_the_environment(monkeypatch: pytest.Monkey
         ("http://gpu-box:1234/", "http://gpu-box:1234/v1"),
         ("https://ollama.example.com", "https://ollama.example.com/v1"),
         ("https://example.com/ollama", "https://example.com/ollama/v1"),
+        ("http://gpu-box:1234/v1", "http://gpu-box:1234/v1"),
+        ("http://gpu-box:1234/v1/", "http://gpu-box:1234/v1"),
+        ("https://example.com/ollama/v1", "https://example.com/ollama/v1"),
+        ("'gpu-box'", "http://gpu-box:11434/v1"),
+        ("[::]:8080", "http://127.0.0.1:8080/v1"),
+        ("[::1]", "http://[::1]:11434/v1"),
     ],
 )
 def test_the_address_of_ollama(value: str, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -269,3 +277,49 @@ def test_servers_nearby_need_no_key(base_url: str, needs_key: bool) -> None:
             key.read()
     else:
         assert key.read() is None
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("deepseek-r1:8b", "'ollama/deepseek-r1:8b'"),
+        ("deepseek-chat", "'deepseek/deepseek-chat'"),
+        ("claude-haiku-4-5", "'anthropic/claude-haiku-4-5'"),
+        ("gemini-2.0-flash", "'gemini/gemini-2.0-flash'"),
+        ("mistral-small-latest", "'mistral/mistral-small-latest'"),
+        ("smollm2", "'ollama/smollm2'.*--base-url"),
+        ("gpt-oss:20b", "'ollama/gpt-oss:20b'"),
+        ("grok-4", "'xai/grok-4'"),
+    ],
+)
+def test_a_name_without_its_provider_is_told_what_to_write(name: str, meant: str) -> None:
+    model = connect(name)
+    assert model is not None
+    with pytest.raises(ModelSetupError, match=rf"write {meant}.*no API key"):
+        model.complete(HELLO)
+
+
+def test_a_missing_key_of_openai_is_not_taken_for_a_wrong_name() -> None:
+    for name in ("gpt-5.4-mini", "o4-mini", "chatgpt-4o-latest", "ft:gpt-4o:me", "openai/other"):
+        model = connect(name)
+        assert model is not None
+        with pytest.raises(ModelSetupError, match=r"^no API key"):
+            model.complete(HELLO)
+
+
+def test_a_provider_before_the_name_at_an_address_is_told_what_to_write(
+    serve: Callable[..., ChatServer],
+) -> None:
+    server = serve(error(404, "model 'ollama/qwen3' not found"))
+    model = connect("ollama/qwen3", base_url=server.base_url)
+    assert model is not None
+    with pytest.raises(ModelSetupError, match="taken as it is; write 'qwen3'"):
+        model.complete(HELLO)
+
+
+def test_a_name_of_a_hub_is_told_of_base_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "litellm", None)
+    model = connect("Qwen/Qwen3-8B")
+    assert model is not None
+    with pytest.raises(MissingExtraError, match=r"'Qwen' is no provider.*base_url"):
+        model.complete(HELLO)

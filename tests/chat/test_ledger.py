@@ -145,7 +145,7 @@ def test_a_forked_worker_writes_an_entry_of_its_own() -> None:
     with ledger._lock:
         worker = context.Process(target=work, daemon=True)
         worker.start()
-    assert results.get(timeout=30) == (2, 3)
+    assert results.get(timeout=600) == (2, 3)
     worker.join()
 
 
@@ -232,6 +232,20 @@ def test_a_failed_request_costs_what_its_tokens_cost() -> None:
     ledger = Ledger(Store(), Budget(max_cost=100.0), model=model)
     ledger.settle(ledger.reserve(10, 10), Usage(1_000_000, 1_000_000))
     assert ledger.totals().cost == pytest.approx(3.0)
+
+
+def test_a_try_without_an_answer_counts_with_what_was_reserved() -> None:
+    model = connect(lambda prompt: prompt, prices=(1.0, 2.0))
+    ledger = Ledger(Store(), model=model)
+    ledger.settle(ledger.reserve(1_000_000, 500_000), None, unanswered=2)
+    assert ledger.totals().cost == pytest.approx(4.0)
+    answer = Completion("ok", "m", Usage(10, 10), 0.5, 1.0, 2, "text", "stop", (), unanswered=1)
+    ledger.settle(ledger.reserve(1_000_000, 500_000), answer)
+    total = ledger.totals()
+    assert (total.requests, total.failed_requests, total.unanswered) == (2, 1, 3)
+    assert (total.prompt_tokens, total.completion_tokens) == (3_000_010, 1_500_010)
+    assert total.cost == pytest.approx(6.5)
+    assert "(1 failed) with 3 unanswered tries, counted as reserved" in str(total)
 
 
 # ---- words

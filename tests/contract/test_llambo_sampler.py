@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-import functools
 
 from optuna.samplers import TPESampler
 import pytest
@@ -11,8 +10,11 @@ import pytest
 from optuna_llm import LLAMBOSampler
 from tests.contract.test_llm_sampler import Build
 from tests.contract.test_llm_sampler import Contract
-from tests.neighbours import Neighbours
-from tests.server import ChatServer
+from tests.contract.test_llm_sampler import served
+from tests.support.neighbours import Neighbours
+
+
+pytestmark = pytest.mark.slow  # All together.
 
 
 def build(model: str | None = None, base_url: str | None = None) -> LLAMBOSampler:
@@ -25,14 +27,7 @@ def build(model: str | None = None, base_url: str | None = None) -> LLAMBOSample
     )
 
 
-class TestWithoutModel(Contract):
-    @pytest.fixture
-    def sampler(self) -> Build:
-        return build
-
-
-class TestModelThatReadsExamples(Contract):
-    @pytest.fixture
-    def sampler(self) -> Iterator[Build]:
-        with ChatServer(Neighbours()) as server:
-            yield functools.partial(build, "stand-in", server.base_url)
+class TestLLAMBOSampler(Contract):
+    @pytest.fixture(params=[None, Neighbours], ids=["no model", "reads examples"])
+    def sampler(self, request: pytest.FixtureRequest) -> Iterator[Build]:
+        yield from served(build, request.param)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Iterator
 import functools
-import socket
 
 from optuna.samplers import BaseSampler
 from optuna.samplers import TPESampler
@@ -15,10 +14,13 @@ from optuna.testing.pytest_samplers import RelativeSamplerTestCase
 import pytest
 
 from optuna_llm import LLMSampler
-from tests.models import well_behaved
-from tests.server import ChatServer
-from tests.server import Script
+from tests.support.models import well_behaved
+from tests.support.ports import closed_port
+from tests.support.server import ChatServer
+from tests.support.server import Script
 
+
+pytestmark = pytest.mark.slow  # All together.
 
 Build = Callable[[], BaseSampler]
 
@@ -32,33 +34,29 @@ def build(model: str | None = None, base_url: str | None = None) -> LLMSampler:
     return LLMSampler(model, base_url=base_url, base_sampler=base, max_retries=0)
 
 
-def served(script: Script) -> Iterator[Build]:
-    with ChatServer(script) as server:
+def served(
+    build: Callable[..., BaseSampler], make_script: Callable[[], Script] | None
+) -> Iterator[Build]:
+    """Yield what builds a sampler, with a model that plays the script or without one."""
+    if make_script is None:
+        yield build
+        return
+    with ChatServer(make_script()) as server:
         yield functools.partial(build, "stand-in", server.base_url)
 
 
-class TestWithoutModel(Contract):
-    @pytest.fixture
-    def sampler(self) -> Build:
-        return build
+def garbage() -> Script:
+    return lambda request: "I would try a smaller learning rate. ]}{"
 
 
-class TestModelThatAnswersWell(Contract):
-    @pytest.fixture
-    def sampler(self) -> Iterator[Build]:
-        yield from served(well_behaved())
-
-
-class TestModelThatAnswersGarbage(Contract):
-    @pytest.fixture
-    def sampler(self) -> Iterator[Build]:
-        yield from served(lambda request: "I would try a smaller learning rate. ]}{")
+class TestLLMSampler(Contract):
+    @pytest.fixture(params=[None, well_behaved, garbage], ids=["no model", "good", "garbage"])
+    def sampler(self, request: pytest.FixtureRequest) -> Iterator[Build]:
+        yield from served(build, request.param)
 
 
 class TestModelThatIsDown(Contract):
     @pytest.fixture
-    def sampler(self) -> Build:
-        with socket.socket() as unused:
-            unused.bind(("127.0.0.1", 0))
-            port = unused.getsockname()[1]
-        return functools.partial(build, "stand-in", f"http://127.0.0.1:{port}/v1")
+    def sampler(self) -> Iterator[Build]:
+        with closed_port() as port:
+            yield functools.partial(build, "stand-in", f"http://127.0.0.1:{port}/v1")

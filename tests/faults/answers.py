@@ -6,20 +6,24 @@ from dataclasses import dataclass
 import gzip
 import json
 
-from tests.server import HTML
-from tests.server import REASONING_ONLY
-from tests.server import RESET
-from tests.server import TOOL_CALL
-from tests.server import Answer
-from tests.server import Fault
-from tests.server import error
+from tests.support.server import HTML
+from tests.support.server import REASONING_ONLY
+from tests.support.server import RESET
+from tests.support.server import TOOL_CALL
+from tests.support.server import Answer
+from tests.support.server import Fault
+from tests.support.server import error
 
 
 # A key of no known form. The servers below repeat it wherever a real one might.
 CANARY = "canary.7f3b.never.to.be.seen"
 
-_SLOW = 30.0  # Far beyond any time limit of the tests.
 _PLAIN = {"choices": [{"message": {"role": "assistant", "content": "{}"}}]}
+# Answers that no test lives to see the end of: whoever waits for it waits for ever.
+_NEVER = 10_000.0
+_LONG = json.dumps(_PLAIN).encode() + b" " * 1_000_000
+# The time limits, in seconds, of requests to which the answer is to come, and is not to come.
+PATIENT, IMPATIENT = 60.0, 0.2
 
 
 @dataclass(frozen=True)
@@ -29,16 +33,22 @@ class Misbehaviour:
     Attributes:
         answer: What it sends; None refuses the connection.
         says: What the log and the trial's rationale must hold.
+        limit: Seconds to wait for the answer.
     """
 
     answer: Answer | None
     says: str
+    limit: float = PATIENT
+
+
+def _endless(fault: Fault) -> Misbehaviour:
+    return Misbehaviour(fault, "no answer from .* within", IMPATIENT)
 
 
 # Played to whole studies.
 MAIN: dict[str, Misbehaviour] = {
-    "times out": Misbehaviour(Fault(hang=_SLOW), "no answer from .* within"),
-    "drips bytes": Misbehaviour(Fault(body=_PLAIN, drip=0.05), "no answer from .* within"),
+    "times out": _endless(Fault(hang=_NEVER)),
+    "drips bytes": _endless(Fault(body=_LONG, drip=0.05)),
     "refuses connections": Misbehaviour(None, "was refused: the server .* does not seem to be"),
     "resets connections": Misbehaviour(RESET, "the connection to .* broke"),
     "never ends": Misbehaviour(Fault(body=b"x" * 2**20, endless=True), "larger than 32 MiB"),
@@ -75,11 +85,9 @@ MAIN: dict[str, Misbehaviour] = {
 
 # Much like others; played to one request each.
 VARIANTS: dict[str, Misbehaviour] = {
-    "is silent after the headers": Misbehaviour(
-        Fault(body=_PLAIN, drip=_SLOW), "no answer from .* within"
-    ),
-    "drips headers": Misbehaviour(
-        Fault(body=_PLAIN, drip=0.05, drip_headers=True), "no answer from .* within"
+    "is silent after the headers": _endless(Fault(body=_LONG, drip=_NEVER)),
+    "drips headers": _endless(
+        Fault(headers={"X-Long": "x" * 1_000_000}, drip=0.05, drip_headers=True)
     ),
     "breaks off": Misbehaviour(Fault(body=_PLAIN, cut=True), "the connection to .* broke"),
     "402": Misbehaviour(error(402, f"{CANARY} has no credit"), "run out of money"),

@@ -13,7 +13,7 @@ from optuna.distributions import FloatDistribution
 from optuna.distributions import IntDistribution
 from optuna.trial import FrozenTrial
 
-from optuna_llm.provenance import SOURCES
+from optuna_llm.history.origin import SOURCES
 
 
 def suggest(trial: optuna.Trial, name: str, distribution: BaseDistribution) -> Any:

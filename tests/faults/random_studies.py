@@ -8,6 +8,7 @@ import math
 from random import Random
 from typing import Any
 from typing import Literal
+import zlib
 
 import optuna
 from optuna.distributions import BaseDistribution
@@ -165,7 +166,7 @@ class RandomStudy:
             asked = moved(rng, distribution) if self._moves else distribution
             value = suggest(trial, name, asked)
             if place == 0:
-                gate = hash(str(value)) % 2
+                gate = zlib.crc32(str(value).encode()) % 2
         if self._constrained:
             trial.set_constraint("c", rng.choice((-1.0, 0.0, 1e-9, 5.0, math.inf)))
         if self._n_objectives == 1 and rng.random() < 0.5:

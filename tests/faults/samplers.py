@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import optuna
@@ -16,7 +17,9 @@ from optuna.samplers import RandomSampler
 from optuna_llm import CQRSampler
 from optuna_llm import LLAMBOSampler
 from optuna_llm import LLMSampler
-from tests.neighbours import Neighbours
+from tests.faults.answers import PATIENT
+from tests.support.models import wait_for_answers
+from tests.support.neighbours import Neighbours
 
 
 # Samplers that speak to a model: made from LLMSampler's arguments.
@@ -30,8 +33,6 @@ model = Neighbours
 # All samplers, without a model: made from search_space and seed.
 SAMPLERS: dict[str, Callable[..., BaseSampler]] = {**MODEL_SAMPLERS, "CQR": CQRSampler}
 
-TIMEOUT = 1.5
-
 SPACE: dict[str, BaseDistribution] = {
     "learning_rate": FloatDistribution(1e-4, 1.0, log=True),
     "max_depth": IntDistribution(1, 12),
@@ -41,19 +42,26 @@ SPACE: dict[str, BaseDistribution] = {
 
 
 def speaking_to(name: str, base_url: str, **options: Any) -> BaseSampler:
-    """Return a sampler with short time limits and a cheap base sampler."""
+    """Return a sampler with a cheap base sampler that sends no request again."""
     defaults: dict[str, Any] = {
         "base_url": base_url,
         "base_sampler": RandomSampler(seed=0),
         "search_space": SPACE,
         "seed": 0,
-        "timeout": TIMEOUT,
-        "deadline": TIMEOUT,
+        "timeout": PATIENT,
+        "deadline": PATIENT,
         "max_retries": 0,
     }
     if name == "LLAMBO":
         defaults["n_templates"] = 1
     return MODEL_SAMPLERS[name]("stand-in", **{**defaults, **options})
+
+
+def limit_waiting(sampler: Any, seconds: float) -> None:
+    """Change the time limits of a sampler's requests, once those under way have their answer."""
+    wait_for_answers()
+    model = sampler._assistant.model
+    model._settings = replace(model._settings, timeout=seconds, deadline=seconds)
 
 
 def objective(trial: optuna.Trial) -> float:

@@ -12,7 +12,6 @@ import os
 from pathlib import Path
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -28,15 +27,10 @@ from optuna.storages.journal import JournalFileSymlinkLock
 from optuna.storages.journal import JournalRedisBackend
 import pytest
 
+from tests.support.ports import hold
 
-_START_SECONDS = 30.0
 
-
-def free_port() -> int:
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        port: int = unused.getsockname()[1]
-        return port
+_START_SECONDS = 300.0
 
 
 def find_program(name: str, *, wheel: str, folder: str, package: str) -> str:
@@ -71,7 +65,8 @@ class Service(abc.ABC):
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._port = free_port()
+        self._held = hold()  # It is to come back at the same port.
+        self._port: int = self._held.getsockname()[1]
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -117,6 +112,7 @@ class Service(abc.ABC):
     def stop(self) -> None:
         """End the server for good."""
         self.kill()
+        self._held.close()
 
 
 # ---- PostgreSQL

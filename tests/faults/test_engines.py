@@ -20,12 +20,13 @@ from tests.faults.samplers import model
 from tests.faults.samplers import objective
 from tests.faults.samplers import speaking_to
 from tests.faults.secrets import assert_hidden
-from tests.server import ChatServer
+from tests.support.server import ChatServer
 
 
 N_TRIALS = 12
 
-pytestmark = pytest.mark.slow
+# One at a time with the other clusters, servers and browsers.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("services")]
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ChatServer]:
 
 def make(name: str, server: ChatServer) -> BaseSampler:
     if name in MODEL_SAMPLERS:
-        return speaking_to(name, server.base_url, timeout=60.0, deadline=60.0)
+        return speaking_to(name, server.base_url)
     return SAMPLERS[name](search_space=SPACE, seed=0, n_startup_trials=4)
 
 

@@ -16,9 +16,9 @@ from optuna_llm import Task
 from optuna_llm import report
 from tests.faults.samplers import MODEL_SAMPLERS
 from tests.faults.samplers import speaking_to
-from tests.neighbours import Neighbours
-from tests.server import Answer
-from tests.server import ChatServer
+from tests.support.neighbours import Neighbours
+from tests.support.server import Answer
+from tests.support.server import ChatServer
 
 
 # Each holds the word by which it is found again.

@@ -6,11 +6,10 @@ import optuna
 from optuna.trial import TrialState
 import pytest
 
-from optuna_llm.history import History
-from optuna_llm.provenance import Record
-from optuna_llm.provenance import encode_params
-from optuna_llm.provenance import write_record
-from optuna_llm.space import SearchSpace
+from optuna_llm.history.announcement import Announcement
+from optuna_llm.history.attributes import write_parts
+from optuna_llm.history.history import History
+from optuna_llm.history.origin import Origin
 from tests.faults.samplers import SAMPLERS
 from tests.faults.samplers import SPACE
 from tests.faults.samplers import objective
@@ -22,12 +21,11 @@ BEST = {"learning_rate": 0.1, "max_depth": 6, "subsample": 0.7, "booster": "gbtr
 def best_value(name: str, *, n_leftovers: int) -> float:
     """Search next to trials that were killed at the optimum itself; return the best value."""
     study = optuna.create_study(sampler=SAMPLERS[name](seed=0, search_space=SPACE))
-    space = SearchSpace(SPACE)
     for _ in range(n_leftovers):
         study.enqueue_trial(BEST)
         trial = study.ask(SPACE)
         frozen = study._storage.get_trial(trial._trial_id)
-        write_record(study, frozen, Record("base", params=encode_params(space, BEST)))
+        write_parts(study, frozen, Origin("base"), Announcement.native(SPACE, BEST))
     study.optimize(objective, n_trials=75)
     finished = study.get_trials(states=[TrialState.COMPLETE])
     assert len(History.from_study(study).running) == 0

@@ -21,8 +21,9 @@ from optuna.samplers import RandomSampler
 import pytest
 
 from optuna_llm.chat.reply import clean
-from optuna_llm.prompts import parse_proposals
-from optuna_llm.space import SearchSpace
+from optuna_llm.replies.repair import repair
+from optuna_llm.replies.reply import parse_proposals
+from optuna_llm.space.search_space import SearchSpace
 from tests.faults.hostile import LONG
 from tests.faults.hostile import PIECES
 from tests.faults.hostile import hostile
@@ -31,7 +32,7 @@ from tests.faults.legal import assert_labelled
 from tests.faults.legal import suggest
 from tests.faults.samplers import MODEL_SAMPLERS
 from tests.faults.samplers import SPACE
-from tests.studies import make_trial
+from tests.support.studies import make_trial
 from tests.test_recorded_replies import read_space
 
 
@@ -130,7 +131,7 @@ def test_the_longest_replies_cost_little_more_than_a_good_one_of_their_length() 
     assert 0.95 * LONG < len(good) < LONG
 
     def reading(text: str) -> Callable[[], object]:
-        return lambda: [space.repair(p.params) for p in parse_proposals(clean(text), space)]
+        return lambda: [repair(space, p.params) for p in parse_proposals(clean(text), space)]
 
     read = reading(good)
     read()

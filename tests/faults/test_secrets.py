@@ -21,8 +21,8 @@ from tests.faults.secrets import traces_of_error
 from tests.faults.secrets import traces_of_log
 from tests.faults.secrets import traces_of_sampler
 from tests.faults.secrets import traces_of_study
-from tests.server import ChatServer
-from tests.server import Fault
+from tests.support.server import ChatServer
+from tests.support.server import Fault
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

@@ -92,7 +92,7 @@ def test_transform(row: Number, distribution: Any, stated: str, value: float, fo
     found = fit(row, distribution, stated)
     assert found is not None
     assert found.value == pytest.approx(value)
-    assert found.form == form
+    assert found.transform.form == form
 
 
 def test_spread_of_an_exponent_is_in_its_own_units() -> None:

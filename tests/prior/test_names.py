@@ -2,77 +2,57 @@ from __future__ import annotations
 
 import pytest
 
+from optuna_llm.prior.names import Reading
 from optuna_llm.prior.names import read
 
 
-@pytest.mark.parametrize(
-    ("name", "key"),
-    [
-        ("learning_rate", "learningrate"),
-        ("learningRate", "learningrate"),
-        ("LearningRate", "learningrate"),
-        ("LEARNING-RATE", "learningrate"),
-        ("learning rate", "learningrate"),
-        ("num.trees", "numtrees"),
-        ("optimizer.lr", "lr"),
-        ("optimizer/weight_decay", "weightdecay"),
-        ("model__n_estimators", "nestimators"),
-        ("a.b.dropout", "dropout"),
-        ("layers.0.dropout", "dropout"),
-        ("dropout.3", "dropout"),
-        ("n_units_1", "nunits"),
-        ("n_units_l0", "nunits"),
-        ("dropout2", "dropout"),
-        ("layer_1_units", "units"),
-        ("conv2_filters", "filters"),
-        ("op_5", "op"),
-        ("clf_C", "c"),
-        # Digits that belong to the name stay.
-        ("beta2", "beta2"),
-        ("eta0", "eta0"),
-        ("lambda_l1", "lambdal1"),
+NAMES = {
+    # Affixes are taken off.
+    Reading("learningrate"): [
+        "learning_rate",
+        "learningRate",
+        "LearningRate",
+        "LEARNING-RATE",
+        "learning rate",
     ],
-)
-def test_affixes_are_taken_off(name: str, key: str) -> None:
-    reading = read(name)
-    assert reading is not None
-    assert (reading.key, reading.prefix, reading.transform) == (key, "", "")
-
-
-@pytest.mark.parametrize(
-    ("name", "prefix", "key"),
-    [
-        ("rf_max_depth", "rf", "maxdepth"),
-        ("random_forest_max_depth", "randomforest", "maxdepth"),
-        ("xgb__eta", "xgb", "eta"),
-        ("XGBClassifier__max_depth", "xgb", "maxdepth"),
-        ("svc_gamma", "svc", "gamma"),
-        ("knn_k", "knn", "k"),
-        ("adam_eps", "", "adameps"),
-    ],
-)
-def test_prefix_of_a_family_is_kept(name: str, prefix: str, key: str) -> None:
-    reading = read(name)
-    assert reading is not None
-    assert (reading.prefix, reading.key) == (prefix, key)
+    Reading("numtrees"): ["num.trees"],
+    Reading("lr"): ["optimizer.lr"],
+    Reading("weightdecay"): ["optimizer/weight_decay"],
+    Reading("nestimators"): ["model__n_estimators"],
+    Reading("dropout"): ["a.b.dropout", "layers.0.dropout", "dropout.3", "dropout2"],
+    Reading("nunits"): ["n_units_1", "n_units_l0"],
+    Reading("units"): ["layer_1_units"],
+    Reading("filters"): ["conv2_filters"],
+    Reading("op"): ["op_5"],
+    Reading("c"): ["clf_C"],
+    # Digits and words that belong to the name stay.
+    Reading("adameps"): ["adam_eps"],
+    Reading("logstdinit"): ["log_std_init"],
+    Reading("beta2"): ["beta2"],
+    Reading("eta0"): ["eta0"],
+    Reading("lambdal1"): ["lambda_l1"],
+    # The prefix of a family is kept.
+    Reading("maxdepth", prefix="rf"): ["rf_max_depth"],
+    Reading("maxdepth", prefix="randomforest"): ["random_forest_max_depth"],
+    Reading("eta", prefix="xgb"): ["xgb__eta"],
+    Reading("maxdepth", prefix="xgb"): ["XGBClassifier__max_depth"],
+    Reading("gamma", prefix="svc"): ["svc_gamma"],
+    Reading("k", prefix="knn"): ["knn_k"],
+    # A transform is stated.
+    Reading("lr", transform="log"): ["log_lr"],
+    Reading("learningrate", transform="log10"): ["log10_learning_rate"],
+    Reading("lr", transform="log10"): ["lr_log10"],
+    Reading("batchsize", transform="log2"): ["batch_size_log2"],
+    Reading("weightdecay", transform="ln"): ["ln_weight_decay"],
+    Reading("gamma", transform="one_minus"): ["one_minus_gamma"],
+}
 
 
 @pytest.mark.parametrize(
-    ("name", "transform", "key"),
-    [
-        ("log_lr", "log", "lr"),
-        ("log10_learning_rate", "log10", "learningrate"),
-        ("lr_log10", "log10", "lr"),
-        ("batch_size_log2", "log2", "batchsize"),
-        ("ln_weight_decay", "ln", "weightdecay"),
-        ("one_minus_gamma", "one_minus", "gamma"),
-        ("log_std_init", "", "logstdinit"),
-    ],
+    ("name", "reading"), [(name, reading) for reading, names in NAMES.items() for name in names]
 )
-def test_stated_transform(name: str, transform: str, key: str) -> None:
-    reading = read(name)
-    assert reading is not None
-    assert (reading.transform, reading.key) == (transform, key)
+def test_a_name_is_read(name: str, reading: Reading) -> None:
+    assert read(name) == reading
 
 
 @pytest.mark.parametrize("name", ["", "x", "foo_bar", "seed", "random_state", "__", "été", "0"])

@@ -18,13 +18,14 @@ from optuna.trial import Trial
 from optuna.trial import TrialState
 from optuna.trial import create_trial
 
-from optuna_llm.history import History
+from optuna_llm.history.attributes import write_parts
+from optuna_llm.history.history import History
+from optuna_llm.history.origin import Origin
 from optuna_llm.prompts import PromptOptions
+from optuna_llm.prompts import history_text
 from optuna_llm.prompts import proposal_messages
-from optuna_llm.provenance import Record
-from optuna_llm.provenance import write_record
-from optuna_llm.space import SearchSpace
-from optuna_llm.space import from_unit
+from optuna_llm.space.numbers import from_unit
+from optuna_llm.space.search_space import SearchSpace
 
 
 DISTRIBUTIONS: dict[str, BaseDistribution] = {
@@ -114,7 +115,9 @@ def run(
         trial = study.ask()
         if by_model(number):
             frozen = study._storage.get_trial(trial._trial_id)
-            write_record(study, frozen, Record(source="llm", rationale=f"because {number}"))
+            origin = Origin("llm", f"because {number}")
+            write_parts(study, frozen, origin)
+            origin.label(study, frozen)
         try:
             values = objective(trial)
         except optuna.TrialPruned:
@@ -143,8 +146,25 @@ def ask(history: History, space: SearchSpace | None = None, **options: Any) -> s
         "advice": None,
         "trial_number": len(history.observations),
     }
-    request |= {key: options.pop(key) for key in list(options) if key in request}
+    named = (*request, "occasion", "beside", "memory")
+    request |= {key: options.pop(key) for key in list(options) if key in named}
     messages = proposal_messages(
         space or history.search_space(), history, PromptOptions(**options), **request
     )
     return "\n".join(message["content"] for message in messages)
+
+
+X: dict[str, BaseDistribution] = {"x": FloatDistribution(0.0, 1.0)}
+
+
+def on_line(values: list[Any], direction: Direction = "minimize", **options: Any) -> History:
+    """One parameter, evenly spaced, and the given values."""
+    trials = [
+        create_trial(params={"x": i / len(values)}, distributions=X, value=value, **options)
+        for i, value in enumerate(values)
+    ]
+    return study_of(trials, (direction,))
+
+
+def show(history: History, **options: Any) -> str:
+    return history_text(history.search_space(), history, **options)

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+import functools
+import json
+import re
 from typing import Any
 
 import optuna
@@ -11,12 +15,18 @@ from optuna.trial import TrialState
 from optuna.trial import create_trial
 import pytest
 
-from optuna_llm.history import History
+from optuna_llm import LLAMBOSampler
+from optuna_llm import LLMSampler
+from optuna_llm.history.announcement import Announcement
+from optuna_llm.history.attributes import write_parts
+from optuna_llm.history.cost import Cost
+from optuna_llm.history.history import History
+from optuna_llm.history.origin import Origin
 from optuna_llm.prompts import AnonymousView
+from optuna_llm.prompts import PromptOptions
 from optuna_llm.prompts import View
-from optuna_llm.provenance import Record
-from optuna_llm.provenance import write_record
-from optuna_llm.space import SearchSpace
+from optuna_llm.prompts import proposal_messages
+from optuna_llm.space.search_space import SearchSpace
 from tests.prompts.building import ask
 from tests.prompts.building import random_history
 
@@ -103,14 +113,17 @@ def told(*, failures: tuple[str, ...] = ()) -> History:
         study.add_trial(create_trial(params=params, distributions=space, **options))
     trial = study.ask(space)
     frozen = study._storage.get_trial(trial._trial_id)
-    write_record(study, frozen, Record("llm", "secret reason", params={"c": 0}, model="secret"))
+    origin = Origin("llm", "secret reason")
+    write_parts(study, frozen, origin, Announcement({"c": 0}), Cost(model="secret"))
+    origin.label(study, frozen)
     trial.set_constraint("secret memory", 2.0)
     trial.set_constraint("another secret", -1.0)
     trial.set_user_attr("note", "secret")
     study.tell(trial, [0.5, 0.7])
     running = study.ask()
-    announced = Record("llm", "secret", params={"secret": 0.5, "c": 0})
-    write_record(study, study._storage.get_trial(running._trial_id), announced)
+    announced = Announcement({"secret": 0.5, "c": 0})
+    frozen = study._storage.get_trial(running._trial_id)
+    write_parts(study, frozen, Origin("llm"), announced)
     return History.from_study(study)
 
 
@@ -122,9 +135,11 @@ def test_a_trial_keeps_its_numbers_and_nothing_else() -> None:
     assert (finished.number, finished.values) == (0, (0.5, -0.7))
     assert finished.constraints == {"constraint_a": -1.0, "constraint_b": 2.0}
     assert finished.violation == 2.0
-    assert finished.record == Record("llm")
+    assert finished.origin == Origin("llm")
     assert running.params == {"p1": "option_a", "p2": 0.5}
-    everything = repr([(vars(o.trial), o.shared, o.record) for o in hidden.observations])
+    everything = repr(
+        [(vars(o.trial), o.announced, o.origin, o.cost) for o in hidden.observations]
+    )
     assert "secret" not in everything + repr(hidden)
 
 
@@ -183,3 +198,88 @@ def test_a_plain_view_changes_nothing() -> None:
     assert view.history is history
     assert view.hide({"secret": 0.5}) == view.restore({"secret": 0.5}) == {"secret": 0.5}
     assert view.restore_text("p1 is option_a") == "p1 is option_a"
+
+
+# ---- unwieldy names
+
+
+def long_names(length: int) -> list[str]:
+    return ["p" * (length - 1) + c for c in "ab"]
+
+
+@pytest.mark.parametrize(
+    "names", [long_names(65), long_names(300), ["a\nb", " c", "\u202e", ""], ["学习率" * 40, "x"]]
+)
+def test_unwieldy_names_are_shown_under_short_ones(names: list[str]) -> None:
+    study = optuna.create_study()
+    for _ in range(3):
+        trial = study.ask()
+        study.tell(trial, sum(trial.suggest_float(n, 0, 1) for n in names))
+    history = History.from_study(study)
+    space = history.search_space()
+    view = View(space, history)
+    shown = view.space.names
+    assert len(set(shown)) == len(names)
+    assert all(0 < len(n) <= 50 and n.isprintable() and n == n.strip() for n in shown)
+    params = dict.fromkeys(names, 0.5)
+    assert view.restore(view.hide(params)) == params
+    assert [view.restore(o.params) for o in view.history.observations] == [
+        o.params for o in history.observations
+    ]
+    told = view.options(PromptOptions(param_docs={names[0]: "what it is"})).param_docs
+    assert told[next(iter(view.hide({names[0]: 0})))] == f"{names[0]}: what it is"
+    text = "\n".join(
+        m["content"]
+        for m in proposal_messages(
+            view.space,
+            view.history,
+            view.options(PromptOptions()),
+            n_candidates=2,
+            advice=None,
+            trial_number=3,
+        )
+    )
+    assert all(text.count(n) >= 3 for n in shown)
+
+
+def test_a_short_name_is_nobody_elses() -> None:
+    long = "a" * 70
+    space = SearchSpace(
+        {n: FloatDistribution(0, 1) for n in (long, "a" * 40 + "_1", "a" * 40 + "_1x")}
+    )
+    view = View(space, History.from_study(optuna.create_study()))
+    assert len(set(view.space.names)) == 3
+    assert set(view.space.names) > set(space.names[1:])
+
+
+def test_other_names_stay_as_they_are() -> None:
+    space = SearchSpace({n: FloatDistribution(0, 1) for n in ("lr", "学习率", "a b", 'q"')})
+    history = History.from_study(optuna.create_study())
+    view, options = View(space, history), PromptOptions()
+    assert view.space is space
+    assert view.history is history
+    assert view.options(options) is options
+
+
+def copying(prompt: str) -> str:
+    """Answer as a model that copies the names that it is shown."""
+    found = re.search(r'"params": (\{.*?\})(?:\}|, "exp)', prompt)
+    if found is None:
+        return json.dumps({"scores": {c: 500 + ord(c) for c in "ABCDEFGHIJKLMNO"}})
+    names = [json.loads(n) for n in re.findall(r'("(?:[^"\\]|\\.)*"): <number>', found[1])]
+    return json.dumps(
+        {"candidates": [{"params": dict.fromkeys(names, (i + 1) / 7)} for i in range(5)]}
+    )
+
+
+@pytest.mark.parametrize("sampler", [functools.partial(LLMSampler, prefetch=False), LLAMBOSampler])
+def test_long_names_work_as_short_ones_do(sampler: Callable[..., Any]) -> None:
+    sources = []
+    for length in (60, 150, 201, 300):
+        names = long_names(length)
+        study = optuna.create_study(sampler=sampler(copying, seed=0))
+        study.optimize(lambda t, names=names: sum(t.suggest_float(n, 0, 1) for n in names), 14)
+        sources.append([t.user_attrs["llm:source"] for t in study.trials])
+        assert all(set(t.params) == set(names) for t in study.trials)
+    assert "llm" in sources[0]
+    assert sources[1:] == sources[:1] * 3

@@ -4,11 +4,13 @@ import json
 
 from optuna.trial import Trial
 
-from optuna_llm.history import History
+from optuna_llm.history.history import History
 from optuna_llm.prompts import Advice
 from optuna_llm.prompts import PromptOptions
-from optuna_llm.prompts import parse_proposals
 from optuna_llm.prompts import proposal_messages
+from optuna_llm.replies.repair import repair
+from optuna_llm.replies.reply import parse_proposals
+from optuna_llm.space.tried import Tried
 from tests.prompts.building import run
 
 
@@ -53,9 +55,8 @@ def test_each_proposal_of_the_model_is_a_turn_with_its_result() -> None:
     for o, content, answer in zip(own, said, messages[3::2], strict=True):
         (proposal,) = parse_proposals(content, space)
         assert proposal.reason == f"because {o.number}"
-        assert space.duplicates(
-            space.repair(proposal.params).params, space.coordinates([o.params])
-        )
+        tried = Tried.of(space, [(o.params, space.optional)])
+        assert tried.repeats(repair(space, proposal.params).params)
         assert answer["content"].startswith(f"Trial {o.number}: ")
         if o.values is None:
             assert f'failed, "boom {o.number}\\n```"' in answer["content"].replace(

@@ -14,35 +14,19 @@ from optuna.trial import TrialState
 from optuna.trial import create_trial
 import pytest
 
-from optuna_llm.history import History
-from optuna_llm.prompts import estimate_tokens
-from optuna_llm.prompts import history_text
+from optuna_llm.chat import estimate_tokens
 from optuna_llm.prompts import pending_text
 from optuna_llm.prompts.statistics import crowding_sorted
 from optuna_llm.prompts.statistics import diverse
-from optuna_llm.prompts.statistics import effects
 from tests.prompts.building import DISTRIBUTIONS
 from tests.prompts.building import Direction
+from tests.prompts.building import X
+from tests.prompts.building import on_line
 from tests.prompts.building import random_history
 from tests.prompts.building import rows
 from tests.prompts.building import run
+from tests.prompts.building import show
 from tests.prompts.building import study_of
-
-
-X: dict[str, BaseDistribution] = {"x": FloatDistribution(0.0, 1.0)}
-
-
-def on_line(values: list[Any], direction: Direction = "minimize", **options: Any) -> History:
-    """One parameter, evenly spaced, and the given values."""
-    trials = [
-        create_trial(params={"x": i / len(values)}, distributions=X, value=value, **options)
-        for i, value in enumerate(values)
-    ]
-    return study_of(trials, (direction,))
-
-
-def show(history: History, **options: Any) -> str:
-    return history_text(history.search_space(), history, **options)
 
 
 # ---- the table
@@ -61,25 +45,23 @@ def test_results_keep_the_users_sign_when_maximised() -> None:
     text = show(on_line([-3.0, 0.1, 0.7], "maximize"))
     assert "maximize value" in text
     assert [float(row["value"]) for row in rows(text)] == [-3.0, 0.1, 0.7]
-    assert "Best so far: trial 2, value 7.000e-01." in text
+    assert "Best so far: trial 2, value 0.7." in text
 
 
-def test_results_have_four_digits_in_scientific_notation() -> None:
+def test_results_have_four_digits_where_these_tell_them_apart() -> None:
     assert [row["value"] for row in rows(show(on_line([123456.0, 0.0012344999])))] == [
         "1.235e+05",
-        "1.234e-03",
+        "0.001234",
     ]
 
 
 @pytest.mark.parametrize("direction", ["minimize", "maximize"])
-def test_narrow_results_are_shown_as_distance_to_the_best(direction: Direction) -> None:
+def test_results_have_as_many_digits_as_tell_them_apart(direction: Direction) -> None:
     values = [0.990001, 0.990002, 0.990004, 0.990008, 7.0 if direction == "minimize" else -7.0]
     table = rows(show(on_line(values, direction)))
-    shown = {row["trial"]: float(row["value minus best"]) for row in table}
-    best = min(values) if direction == "minimize" else max(values)
-    for i, value in enumerate(values):
-        assert shown[str(i)] == pytest.approx(value - best, rel=1e-3, abs=1e-12)
-    assert shown["0"] != shown["1"]
+    assert {row["trial"]: float(row["value"]) for row in table} == {
+        str(i): value for i, value in enumerate(values)
+    }
 
 
 def test_infinite_results_are_shown_as_such() -> None:
@@ -118,16 +100,24 @@ def test_inactive_parameters_are_dashes_and_their_gate_is_told() -> None:
         assert (row["gamma"] == "-") == (row["kernel"] == "linear")
 
 
-def test_selection_holds_the_best_the_last_and_some_bad_and_far_ones() -> None:
+def test_all_trials_are_shown_while_they_fit() -> None:
+    history = random_history(60, seed=5)
+    text = show(history, token_budget=4000)
+    assert {int(row["trial"]) for row in rows(text)} == set(range(60))
+    assert "Left out" not in text
+
+
+def test_what_is_left_out_is_said_and_is_neither_good_nor_new_nor_instructive() -> None:
     history = random_history(400, seed=5, troubled=False)
-    table = rows(show(history))
-    shown = {int(row["trial"]) for row in table}
+    text = show(history)
+    shown = {int(row["trial"]) for row in rows(text)}
     ranking = [o.number for o in history.ranking]
     assert set(ranking[:12]) <= shown
     assert set(ranking[-5:]) <= shown
-    assert set(range(391, 400)) <= shown
-    assert len(shown) == 12 + 9 + 7 + 5 - len(
-        set(ranking[:12] + ranking[-5:]) & set(range(391, 400))
+    assert set(range(395, 400)) <= shown
+    hidden = [i for i, number in enumerate(ranking, start=1) if number not in shown]
+    assert (
+        f"Left out for length: {len(hidden)} trials (ranks {hidden[0]} to {hidden[-1]})." in text
     )
 
 
@@ -140,66 +130,6 @@ def test_diverse_trials_are_farthest_from_the_chosen() -> None:
 
 def test_text_is_deterministic() -> None:
     assert show(random_history(300)) == show(random_history(300))
-
-
-# ---- statistics
-
-
-def test_statistics_name_the_parameter_that_matters() -> None:
-    def objective(trial: Trial) -> float:
-        a, b = trial.suggest_float("a", 0, 1), trial.suggest_float("b", 0, 1)
-        level = trial.suggest_categorical("level", ["low", "mid", "high"])
-        return a + 0.001 * b + {"low": 0, "mid": 0.2, "high": 0.4}[level]
-
-    history = run(objective, 80)
-    space = history.search_space()
-    found = {e.name: e for e in effects(space, history)}
-    assert found["a"].correlation is not None
-    # Smaller is better here.
-    assert found["a"].correlation < -0.5
-    assert found["b"].correlation is None
-    assert found["a"].strength > found["b"].strength
-    assert found["a"].elite is not None
-    assert found["a"].elite[1] < 0.5
-    assert found["level"].levels[0][0] == "low"
-    assert sum(n for _, n, _ in found["level"].levels) == 80
-    text = show(history)
-    assert "\na: -0." in text
-    assert "b: no clear trend" in text
-    assert "level: low (best" in text
-
-
-def test_an_optimum_in_the_middle_is_an_effect() -> None:
-    history = random_history(80, troubled=False)
-    space = history.search_space()
-    strongest, *others = effects(space, history)
-    assert strongest.name == "lr"
-    assert strongest.elite is not None
-    assert 1e-4 < strongest.elite[0] < 1e-3 < strongest.elite[1] < 1e-2
-    assert strongest.strength > 2 * max(e.strength for e in others)
-    if strongest.correlation is None:
-        assert "lr: matters, no straight trend, best" in show(history)
-
-
-def test_few_effects_are_seen_where_there_are_none() -> None:
-    found = 0
-    for seed in range(40):
-        history = random_history(60, seed=seed, troubled=False, scale=0.0)
-        found += sum(e.strength > 0 for e in effects(history.search_space(), history))
-    assert found <= 0.12 * 40 * len(DISTRIBUTIONS)
-
-
-def test_curve_runs_from_the_first_to_the_best() -> None:
-    history = on_line([float(v) for v in (9, 8, 8.5, 7, 6, 5, 4, 7, 3, 2, 5)])
-    line = next(x for x in show(history).splitlines() if x.startswith("Best so far over time"))
-    points = line.removesuffix(".").split(": ")[1].split(", ")
-    assert len(points) == 5
-    assert points[0] == "trial 0 9.000e+00"
-    assert points[-1] == "trial 9 2.000e+00"
-
-
-def test_few_trials_have_no_statistics() -> None:
-    assert "correlation" not in show(random_history(6, troubled=False))
 
 
 # ---- failures

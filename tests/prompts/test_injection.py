@@ -9,7 +9,8 @@ from optuna.trial import Trial
 import pytest
 
 from optuna_llm.prompts import Task
-from optuna_llm.space import SearchSpace
+from optuna_llm.replies.repair import match_name
+from optuna_llm.space.search_space import SearchSpace
 from tests.prompts.building import ask
 from tests.prompts.building import run
 
@@ -54,6 +55,7 @@ def test_foreign_text_adds_no_line_and_no_structure(attack: str, style: str) -> 
         return ask(
             history,
             style=style,
+            token_budget=20_000,
             task=Task(text=foreign, dataset=foreign, n_trials=20),
             param_docs={"x" + foreign: foreign},
         )
@@ -72,7 +74,7 @@ def test_foreign_text_adds_no_line_and_no_structure(attack: str, style: str) -> 
 @pytest.mark.parametrize("name", ATTACKS)
 def test_a_strange_name_can_still_be_answered(name: str) -> None:
     space = SearchSpace({name: FloatDistribution(0, 1)})
-    assert space.match(name) == name
+    assert match_name(space, name) == name
 
 
 @pytest.mark.parametrize("label", [*ATTACKS, "a,b", "true story", "", " "])

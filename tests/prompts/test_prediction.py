@@ -14,11 +14,12 @@ import pytest
 from optuna_llm.chat import Completion
 from optuna_llm.chat import Usage
 from optuna_llm.chat.model import Token
+from optuna_llm.prompts.prediction import INTERVAL_DEVIATIONS
 from optuna_llm.prompts.prediction import parse_labels
 from optuna_llm.prompts.prediction import parse_scores
+from optuna_llm.prompts.prediction import prediction_schema
 from optuna_llm.prompts.prediction import question_names
-from optuna_llm.prompts.prediction import score_schema
-from tests.prompts.test_recorded_replies import recorded
+from tests.replies.test_recorded_replies import recorded
 
 
 def said(text: str, tokens: tuple[Token, ...] = ()) -> Completion:
@@ -28,7 +29,18 @@ def said(text: str, tokens: tuple[Token, ...] = ()) -> Completion:
 def test_questions_have_letters() -> None:
     assert question_names(3) == ["A", "B", "C"]
     assert question_names(28)[25:] == ["Z", "AA", "AB"]
-    assert score_schema(2)["properties"]["scores"]["required"] == ["A", "B"]
+    for kind, low, high in (("score", -500, 2000), ("label", 0, 1)):
+        answers = prediction_schema(kind, 2)["properties"][f"{kind}s"]
+        assert answers["required"] == ["A", "B"]
+        told = answers["properties"]["B"]
+        if kind == "score":
+            assert (told["minItems"], told["maxItems"]) == (2, 2)
+            told = told["items"]
+        assert (told["type"], told["minimum"], told["maximum"]) == ("integer", low, high)
+
+
+def means(reply: str, n: int) -> list[float | None]:
+    return [None if guess is None else guess.mean for guess in parse_scores(reply, n)]
 
 
 @pytest.mark.parametrize(
@@ -44,6 +56,9 @@ def test_questions_have_letters() -> None:
         ("A) 812, B) 1010.5", [812, 1010.5]),
         ("Candidate A is 812 and candidate B is 1010.5", [812, 1010.5]),
         ("812\n1010.5", [812, 1010.5]),
+        ("A:-5\nB:.5", [-5, 0.5]),
+        ("A. 812\nB - 1010,5", [812, 1010.5]),
+        ("A: −5\nB: 1e−3", [-5, 1e-3]),
         ("<think>A: 1, B: 2</think>A: 812\nB: 1010.5", [812, 1010.5]),
         ('{"scores": {"A": 812, "B": ', [812, None]),
         ('{"A": NaN, "B": Infinity}', [None, None]),
@@ -53,7 +68,27 @@ def test_questions_have_letters() -> None:
     ],
 )
 def test_scores_are_found_in_any_form(reply: str, scores: list[float | None]) -> None:
-    assert parse_scores(reply, 2) == scores
+    assert means(reply, 2) == scores
+
+
+@pytest.mark.parametrize(
+    ("reply", "ranges"),
+    [
+        ('{"scores": {"A": [800, 900], "B": [-20, 20.5]}}', [(800, 900), (-20, 20.5)]),
+        ("{'A': [900, 800], 'B': ['1e2', 200]}", [(800, 900), (100, 200)]),
+        ('{"scores": {"A": [800, 900], "B": 812}}', [(800, 900), (812, 812)]),
+        ('{"scores": {"A": [800, null], "B": [1, 2, 3]}}', [None, None]),
+        ('{"A": [-1e308, 1.7e308]}', [(-1e308, 1.7e308), None]),
+    ],
+)
+def test_ranges_are_read_as_a_mean_and_a_deviation(
+    reply: str, ranges: list[tuple[float, float] | None]
+) -> None:
+    for guess, ends in zip(parse_scores(reply, 2), ranges, strict=True):
+        assert (guess is None) == (ends is None)
+        if guess is not None and ends is not None:
+            reach = INTERVAL_DEVIATIONS * guess.spread
+            assert (guess.mean - reach, guess.mean + reach) == pytest.approx(ends)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +105,7 @@ def test_scores_are_found_in_any_form(reply: str, scores: list[float | None]) ->
     ],
 )
 def test_the_only_score_may_stand_anywhere(reply: str, score: float) -> None:
-    assert parse_scores(reply, 1) == [score]
+    assert means(reply, 1) == [score]
 
 
 def test_every_number_in_recorded_transcripts_is_found(data_folder: Path) -> None:
@@ -79,7 +114,7 @@ def test_every_number_in_recorded_transcripts_is_found(data_folder: Path) -> Non
         for reply in record["replies"] if record["kind"] == "surrogate" else ():
             first = re.search(r"\d+\.\d+", reply)
             assert first is not None
-            assert parse_scores(reply, 1) == [float(first[0])], reply
+            assert means(reply, 1) == [float(first[0])], reply
             n_numbers += 1
     print({"predictions found": n_numbers})
     assert n_numbers > 3000
@@ -88,7 +123,7 @@ def test_every_number_in_recorded_transcripts_is_found(data_folder: Path) -> Non
 @settings(max_examples=300, deadline=None)
 @given(st.text(alphabet=st.sampled_from('AB:=,.-+eE{}[]"0123456789 \n#∞NaN')), st.integers(1, 30))
 def test_scores_are_finite_or_none_whatever_is_said(reply: str, n: int) -> None:
-    found = parse_scores(reply, n)
+    found = means(reply, n)
     assert len(found) == n
     assert all(v is None or math.isfinite(v) for v in found)
     assert all(v in (None, 0.0, 1.0) for v in parse_labels(said(reply), n))

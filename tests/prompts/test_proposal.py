@@ -4,19 +4,23 @@ import json
 import re
 from typing import Any
 
+from optuna.distributions import CategoricalDistribution
 from optuna.trial import Trial
 import pytest
 
+from optuna_llm.chat import estimate_tokens
 from optuna_llm.errors import ConfigurationError
-from optuna_llm.history import History
+from optuna_llm.history.history import History
 from optuna_llm.prompts import Advice
+from optuna_llm.prompts import Point
 from optuna_llm.prompts import PromptOptions
 from optuna_llm.prompts import Task
-from optuna_llm.prompts import estimate_tokens
 from optuna_llm.prompts import proposal_messages
 from optuna_llm.prompts import proposal_schema
 from optuna_llm.prompts import repair_messages
-from optuna_llm.space import SearchSpace
+from optuna_llm.prompts.schema import json_schema
+from optuna_llm.replies.repair import repair
+from optuna_llm.space.search_space import SearchSpace
 from tests.prompts.building import DISTRIBUTIONS
 from tests.prompts.building import ask
 from tests.prompts.building import random_history
@@ -72,14 +76,14 @@ def test_everything_before_the_history_is_the_same_for_all_trials(style: str) ->
     for other in (
         prompt(1),
         prompt(60, n_candidates=1),
-        prompt(90, advice=Advice("TPE", {"lr": 0.1}, ["x"])),
+        prompt(90, advice=Advice("TPE", [Point({"lr": 0.1})], ["x"])),
     ):
         assert other[:end] == first[:end]
 
 
 def test_parts_stand_in_their_order_and_the_best_is_nearest_to_the_request() -> None:
     history = run(lambda t: t.suggest_float("x", 0, 1), 30, n_running=2)
-    text = ask(history, task=Task.of("tune it"), advice=Advice("TPE", {"x": 0.5}))
+    text = ask(history, task=Task.of("tune it"), advice=Advice("TPE", [Point({"x": 0.5})]))
     order = ["TASK", "SEARCH SPACE", "OUTPUT FORMAT", "HISTORY", "TRIALS", "ADVICE", "PENDING"]
     places = [text.index(part) for part in [*order, "REQUEST"]]
     assert places == sorted(places)
@@ -115,7 +119,7 @@ def test_task_budget_and_remaining_trials_are_told() -> None:
     text = ask(random_history(12), task=Task(dataset="60,000 images", n_trials=40))
     assert '- dataset: "60,000 images"' in text
     assert "- budget: 40 trials" in text
-    assert "REQUEST for trial 12; 28 of 40 trials are left." in text
+    assert "REQUEST for trial 12; 28 of 40 trials are left, this one included." in text
 
 
 @pytest.mark.parametrize("reasoning", ["none", "brief", "full"])
@@ -135,8 +139,8 @@ def test_analysis_is_asked_for_first_unless_switched_off(reasoning: Any) -> None
 def test_without_any_result_a_warm_start_is_asked_for() -> None:
     text = ask(NO_HISTORY, SPACE, n_candidates=4, advice=Advice(defaults={"lr": 0.001}))
     assert "No trial has finished yet. Propose exactly 4 diverse candidates" in text
-    assert "1. The usual good defaults" in text
-    assert '- usual good values: {"lr": 0.001}' in text
+    assert "1. usual: what you would run if there were one trial only." in text
+    assert '- usual good values, not run yet: {"lr": 0.001}' in text
     assert "HISTORY" not in text
 
 
@@ -155,20 +159,10 @@ def test_each_candidate_has_a_role() -> None:
     text = ask(history, n_candidates=5)
     request = text[text.index("REQUEST") :]
     roles = re.findall(r"^\d\. (\w+):", request, re.MULTILINE)
-    assert roles == ["Refine", "Vary", "Explore", "Combine", "Contradict"]
+    assert roles == ["refine", "combine", "vary", "refine", "basin"]
     assert history.best is not None
-    assert f"trial {history.best.number}" in line_with(request, "Refine")
-    assert " lr" in line_with(request, "Vary")
-    assert re.search(r"with .* \((none|\d+ of 60) so far\)", line_with(request, "Explore"))
+    assert f"trial {history.best.number}" in line_with(request, "refine:")
     assert len(re.findall(r"^\d\. ", ask(history, n_candidates=7), re.MULTILINE)) == 7
-
-
-def test_the_region_to_explore_changes_from_trial_to_trial() -> None:
-    history = random_history(60)
-    lines = {line_with(ask(history, trial_number=n), "Explore") for n in (60, 61, 62)}
-    assert len(lines) == 3
-    told = ask(history, advice=Advice(elsewhere="lr above 0.01"))
-    assert "lr above 0.01" in line_with(told, "Explore")
 
 
 def test_one_candidate_is_the_most_promising() -> None:
@@ -183,18 +177,21 @@ def test_constraints_and_several_objectives_have_their_own_words() -> None:
         trial.set_constraint("c", 1 + x)
         return x
 
-    assert "Repair: change trial" in ask(run(infeasible, 8))
+    assert "so that its violated constraints are met" in ask(run(infeasible, 8))
     text = ask(random_history(30, n_objectives=2))
     assert "- objective: minimize value_0, maximize value_1" in text
     assert "Pareto front, or fill its widest gap" in text
 
 
-def test_advice_is_an_editable_suggestion() -> None:
-    advice = Advice("TPE", {"lr": 0.0123456, "optimizer": "sgd"}, ["lr matters\nmost"])
-    text = ask(random_history(30), SPACE, advice=advice)
-    line = line_with(text, "TPE would run this next; improve on it, or keep it")
-    assert json.loads(line[line.index("{") :]) == {"lr": 0.01235, "optimizer": "sgd"}
-    assert "- lr matters most" in text.splitlines()
+def test_why_the_model_is_asked_is_told() -> None:
+    text = ask(random_history(30), occasion="the last 9 trials brought no new best")
+    assert "You are asked because the last 9 trials brought no new best." in text.splitlines()
+
+
+def test_the_number_of_trials_that_follow_is_told_or_said_to_be_unknown() -> None:
+    assert "how many trials will follow is not known" in ask(random_history(12))
+    told = ask(random_history(12), task=Task(n_trials=13))
+    assert "1 of 13 trials are left, this one included" in told
 
 
 # ---- the budget
@@ -223,7 +220,7 @@ def test_history_advice_and_dialogue_share_one_budget(style: str, budget: int) -
 def strict(schema: Any) -> None:
     if not isinstance(schema, dict):
         return
-    assert not {"minItems", "maxItems", "minimum", "maximum", "oneOf"} & schema.keys()
+    assert not {"oneOf", "allOf", "$ref", "pattern"} & schema.keys()
     if schema.get("type") == "object":
         assert schema["additionalProperties"] is False
         assert schema["required"] == list(schema["properties"])
@@ -236,8 +233,16 @@ def test_schema_is_in_the_strict_subset_and_describes_the_space() -> None:
     schema = proposal_schema(SPACE, 3, "brief")
     strict(schema)
     candidate = schema["properties"]["candidates"]["items"]
-    assert candidate["properties"]["params"] == SPACE.json_schema()
+    assert candidate["properties"]["params"] == json_schema(SPACE)
     assert "3" in schema["properties"]["candidates"]["description"]
+    assert schema["properties"]["candidates"]["minItems"] == 3
+    assert schema["properties"]["candidates"]["maxItems"] == 3
+    for name, distribution in SPACE.distributions.items():
+        if not isinstance(distribution, CategoricalDistribution):
+            told = candidate["properties"]["params"]["properties"][name]
+            assert (told["minimum"], told["maximum"]) == (distribution.low, distribution.high)
+    assert candidate["properties"]["reason"]["maxLength"] == 200
+    assert "maxLength" in schema["properties"]["analysis"]
     assert json.loads(json.dumps(schema)) == schema
 
 
@@ -249,12 +254,12 @@ def test_repair_turn_lists_the_violations_with_the_nearest_values() -> None:
         SPACE, NO_HISTORY, PromptOptions(), n_candidates=1, advice=None, trial_number=0
     )
     reply = '{"lr": 5, "depth": "deep"}'
-    violations = SPACE.repair({"lr": 5, "depth": "deep"}).violations
+    violations = repair(SPACE, {"lr": 5, "depth": "deep"}).violations
     messages = repair_messages(request, reply, violations)
     assert messages[: len(request)] == request
     assert messages[-2] == {"role": "assistant", "content": reply}
     assert messages[-1]["role"] == "user"
-    for part in ("lr=5", "nearest is 0.1", "depth='deep'", "missing: batch"):
+    for part in ("lr=5", "nearest is 0.1", 'depth="deep"', "missing: batch"):
         assert part in messages[-1]["content"]
 
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from optuna_llm.chat import estimate_tokens
 from optuna_llm.errors import ConfigurationError
 from optuna_llm.prompts import Task
-from optuna_llm.prompts import estimate_tokens
 
 
 def test_text_mapping_and_nothing_are_accepted() -> None:
@@ -45,3 +45,13 @@ def test_short_fields_survive_a_long_text() -> None:
     lines = Task(text="blah " * 2000, metric="log loss", hardware="8 GB").lines()
     assert '- metric: "log loss"' in lines
     assert '- hardware: "8 GB"' in lines
+
+
+def test_the_number_of_trials_is_told_in_one_place_or_alike_in_both() -> None:
+    assert Task(metric="AUC").with_budget(30) == Task(metric="AUC", n_trials=30)
+    assert Task(n_trials=30).with_budget(None).n_trials == 30
+    assert Task(n_trials=30).with_budget(30).n_trials == 30
+    with pytest.raises(ConfigurationError, match=r"n_trials=20 and Task.n_trials=30 differ"):
+        Task(n_trials=30).with_budget(20)
+    with pytest.raises(ConfigurationError, match="n_trials must be a positive integer"):
+        Task().with_budget(0)

@@ -8,12 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 import pytest
 
+from optuna_llm.chat import estimate_tokens
 from optuna_llm.prompts import PromptOptions
 from optuna_llm.prompts import Task
-from optuna_llm.prompts import estimate_tokens
-from optuna_llm.prompts.text import quote
 from optuna_llm.prompts.text import show_configuration
-from optuna_llm.space import SearchSpace
+from optuna_llm.replies.repair import repair
+from optuna_llm.space.search_space import SearchSpace
+from optuna_llm.space.words import quote
 from tests.prompts.building import DISTRIBUTIONS
 from tests.prompts.building import ask
 from tests.prompts.building import random_history
@@ -56,7 +57,7 @@ def test_configuration_reads_back_through_repair() -> None:
     history = random_history(30, troubled=False)
     space = history.search_space()
     for o in history.complete:
-        repaired = space.repair(json.loads(show_configuration(space, o.params)))
+        repaired = repair(space, json.loads(show_configuration(space, o.params)))
         assert len(repaired.kept) == len(space)
 
 

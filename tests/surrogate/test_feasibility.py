@@ -15,13 +15,62 @@ def test_without_failures_everything_is_feasible():
     assert (Feasibility().fit(X[:0], np.zeros(0, dtype=bool)).probability(X) == 1).all()
 
 
-def test_one_failure_spoils_its_surroundings_only():
+def test_one_failure_proves_nothing():
     X = np.random.default_rng(0).random((12, 2))
     X[0] = [0.9, 0.9]
-    probability = Feasibility(seed=0).fit(X, np.arange(12) == 0).probability
-    near, far = probability(np.array([[0.9, 0.9], [0.1, 0.1]]))
-    assert near < far - 0.1
-    assert far > 0.9
+    model = Feasibility(seed=0).fit(X, np.arange(12) == 0)
+    near, far = model.probability(np.array([[0.9, 0.9], [0.1, 0.1]]))
+    assert model.explained < 0.5
+    assert 0.7 < near < far
+    assert model.risk(np.array([[0.9, 0.9]]))[0] > model.risk(np.array([[0.1, 0.1]]))[0] + 0.1
+
+
+def test_a_second_failure_where_the_first_has_warned_is_believed():
+    rng = np.random.default_rng(0)
+    X = rng.random((30, 2))
+    failed = (X > 0.6).all(axis=1)
+    assert 3 <= failed.sum() <= 8
+    model = Feasibility(seed=0).fit(X, failed)
+    assert model.explained > 0.9
+    assert model.unexplained_rate < 0.06
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.2])
+@pytest.mark.parametrize(("n", "n_features"), [(60, 4), (30, 12)])
+def test_failures_that_parameters_do_not_explain_are_a_rate(n: int, n_features: int, rate: float):
+    explained, gaps = [], []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        X = rng.random((n, n_features))
+        model = Feasibility(seed=0).fit(X, rng.random(n) < rate)
+        explained.append(model.explained >= 0.5)
+        gaps.append(np.ptp(model.probability(rng.random((200, n_features)))))
+    assert np.mean(explained) <= 0.1
+    assert np.median(gaps) < 0.1
+
+
+def test_accidents_beside_a_failing_region_leave_it_its_rate():
+    rng = np.random.default_rng(3)
+    X = rng.random((120, 3))
+    model = Feasibility(seed=0).fit(X, (X[:, 0] > 0.7) | (rng.random(120) < 0.15))
+    assert model.explained > 0.9
+    assert 0.05 < model.unexplained_rate < 0.3
+    assert accepted_risk([], model.unexplained_rate) >= model.unexplained_rate
+
+
+def test_a_success_at_the_place_of_a_failure_cures_it():
+    X = np.random.default_rng(0).random((12, 2))
+    X[1] = X[0] + 0.001
+    model = Feasibility(seed=0).fit(X, np.arange(12) == 0)
+    assert model.explained == 0
+    assert np.ptp(model.probability(np.vstack([X[:1], 1 - X[:1]]))) == 0
+
+
+@pytest.mark.parametrize("n", [1, 2, 20])
+def test_no_candidates_have_no_probability(n: int):
+    X = np.random.default_rng(0).random((n, 2))
+    for failed in (np.arange(n) == 0, np.zeros(n, dtype=bool)):
+        assert Feasibility(seed=0).fit(X, failed).probability(X[:0]).shape == (0,)
 
 
 @pytest.mark.parametrize("n", [1, 2, 20])

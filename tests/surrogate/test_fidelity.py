@@ -1,7 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
+from collections.abc import Sequence
+
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
 import numpy as np
 
+from optuna_llm.surrogate.fidelity import align
 from optuna_llm.surrogate.fidelity import aligned_values
 from optuna_llm.surrogate.fidelity import last_values
 
@@ -47,3 +54,75 @@ def test_infinite_reports_do_no_harm():
 
 def test_without_evaluations_there_are_no_values() -> None:
     assert aligned_values([], []).shape == (0,)
+
+
+def plain_gains(
+    curves: Sequence[Mapping[int, float]], final: Sequence[float | None]
+) -> dict[int, float]:
+    """Return the median change from every step to the end, step by step from the last one."""
+    gains: dict[int, float] = {}
+    steps = sorted({step for c in curves for step in c}, reverse=True)
+    for step in steps:
+        to_end = [f - c[step] for c, f in zip(curves, final, strict=True) if f and step in c]
+        if len(to_end) >= 4:
+            gains[step] = float(np.median(to_end))
+            continue
+        for later in (s for s in steps if s > step and s in gains):
+            changes = [c[later] - c[step] for c in curves if step in c and later in c]
+            if len(changes) >= 4:
+                gains[step] = float(np.median(changes)) + gains[later]
+                break
+    return gains
+
+
+evaluations = st.tuples(
+    st.dictionaries(st.integers(0, 7), st.floats(1, 2), min_size=1),
+    st.one_of(st.none(), st.floats(1, 2)),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(evaluations, min_size=1, max_size=30))
+def test_values_are_carried_as_by_the_plain_rule(found: list):
+    curves, final = [c for c, _ in found], [f for _, f in found]
+    gains = plain_gains(curves, final)
+    values, in_units = align(curves, final)
+    best = min((f for f in final if f is not None), default=-np.inf)
+    for curve, end, value, known in zip(curves, final, values, in_units, strict=True):
+        step = max(curve)
+        assert known == (end is not None or step in gains)
+        if end is not None:
+            assert value == end
+        elif known:
+            assert value == max(curve[step] + gains[step], best)
+    places = sorted(np.flatnonzero(~in_units), key=lambda i: (-max(curves[i]), values[i]))
+    assert list(values[places]) == sorted(values[places])
+    assert not in_units.any() or values[in_units].max() <= values[~in_units].min(initial=np.inf)
+
+
+def test_without_a_complete_evaluation_values_are_places():
+    values, in_units = align([{1: 0.9}, {1: 0.7}, {2: 0.8}], [None] * 3)
+    assert not in_units.any()
+    assert list(np.argsort(values)) == [2, 1, 0]
+    assert align(FINISHED, FINAL).in_units.all()
+
+
+class Counted(dict):
+    """A curve that counts how often it is asked for a step."""
+
+    asked = 0
+
+    def __contains__(self, step: object) -> bool:
+        Counted.asked += 1
+        return super().__contains__(step)
+
+
+def test_time_grows_with_the_number_of_values_only():
+    for n_complete, reported in ((3, range(1000)), (5, range(1000)), (5, range(0, 1000, 7))):
+        Counted.asked = 0
+        curves = [Counted({k: 1 / (k + 1) for k in reported}) for _ in range(n_complete)]
+        stopped = [Counted({k: 1 / (k + 1) for k in range(500 + 7 * i)}) for i in range(40)]
+        final = [0.0] * n_complete + [None] * 40
+        assert align([*curves, *stopped], final).in_units.sum() >= n_complete
+        # 40 last steps, each looked for in 45 curves, and at most twice again on the way.
+        assert Counted.asked < 10 * 40 * 45

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 
 from optuna_llm.errors import ConfigurationError
 from optuna_llm.surrogate import ConformalQuantileTrees
 from optuna_llm.surrogate import QuantileEnsemble
-from optuna_llm.surrogate.quantile import select_rows
+from optuna_llm.surrogate.table import sample_rows
+from optuna_llm.surrogate.targets import TargetTransform
+from optuna_llm.surrogate.targets import _tell_of_infinite_values
 
 
 SURROGATES = [QuantileEnsemble, ConformalQuantileTrees]
@@ -48,6 +52,18 @@ def test_any_values_give_finite_quantiles(surrogate: type, y: np.ndarray):
     model = surrogate(seed=0).fit(X, y)
     assert np.isfinite(model.predict(X, LEVELS)).all()
     assert np.isfinite(model.mean(X)).all()
+
+
+@pytest.mark.parametrize("surrogate", SURROGATES)
+@pytest.mark.parametrize("n", [1, 3, 40])
+def test_no_candidates_have_no_quantiles(surrogate: type, n: int):
+    X, y = bowl(n)
+    for pending in (None, X[:0], X[:1]):
+        model = surrogate(seed=0).fit(X, y, pending)
+        for noise in (True, False):
+            assert model.predict_scaled(X[:0], LEVELS, noise=noise).shape == (0, 3)
+        assert model.predict(X[:0], LEVELS).shape == (0, 3)
+        assert model.mean(X[:0]).shape == (0,)
 
 
 def test_repeated_rows_and_columns_without_information():
@@ -132,38 +148,89 @@ def test_scaled_quantiles_keep_the_order_where_values_agree():
     assert len(np.unique(scaled)) > 250
 
 
-def test_the_weight_can_be_given():
+class _Says:
+    """A belief of one's own: the first feature is better the lower, or the higher, it is."""
+
+    explanation = "of one's own"
+    uniform_moments = (0.0, 0.5)
+
+    def __init__(self, sign: float) -> None:
+        self._sign = sign
+
+    def log_density(self, X: np.ndarray) -> np.ndarray:
+        return self._sign * (0.5 - X[:, 0])
+
+    def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        return rng.random((n, 3))
+
+
+def test_a_belief_that_is_right_helps_and_one_that_is_wrong_is_left_aside():
+    def error(n: int, beliefs: list[_Says]) -> float:
+        errors = []
+        for seed in range(8):
+            rng = np.random.default_rng(seed)
+            X, X_new = rng.random((n, 3)), rng.random((200, 3))
+            y, y_new = (A[:, 0] + 0.3 * rng.standard_normal(len(A)) for A in (X, X_new))
+            model = QuantileEnsemble(seed=seed, beliefs=beliefs).fit(X, y)
+            errors.append(np.abs(model.mean(X_new) - y_new).mean())
+        return float(np.mean(errors))
+
+    assert error(10, [_Says(1.0)]) < 0.97 * error(10, [])
+    assert error(40, [_Says(-1.0)]) < 1.03 * error(40, [])
+    # Before eight rows nothing could weigh it.
+    assert error(6, [_Says(1.0)]) == error(6, [])
+
+
+def test_the_weights_of_the_members_can_be_given():
     (X, y), (X_new, _) = bowl(40), bowl(50, seed=1)
     smooth, mixed, trees = (
-        QuantileEnsemble(seed=0, weight=w).fit(X, y).mean(X_new) for w in (1.0, 0.5, 0.0)
+        QuantileEnsemble(seed=0, member_weights=w).fit(X, y).mean(X_new)
+        for w in ((1, 0), (1, 1), (0, 1))
     )
     assert len(np.unique(trees)) < len(np.unique(smooth)) == 50
     assert ((mixed - smooth) * (mixed - trees) <= 1e-12).mean() > 0.95
+    with pytest.raises(ConfigurationError, match=r"member_weights=\[1, -1\] must be 2 numbers"):
+        QuantileEnsemble(member_weights=(1, -1))
 
 
-def test_the_best_rows_are_always_kept():
-    y = np.random.default_rng(0).permutation(10_000).astype(float)
-    rows = select_rows(y, 100, np.random.default_rng(0))
-    assert len(set(rows)) == 100
-    assert set(np.argsort(y)[:25]) <= set(rows)
-    assert y[rows].max() > 5000
+@pytest.mark.parametrize("thinned_before", [False, True])
+def test_coverage_is_kept_where_the_best_rows_are_chosen(thinned_before: bool):
+    covered, above = [], []
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        X, X_new = rng.random((1500, 3)), rng.random((500, 3))
+        y, y_new = (
+            np.sin(6 * A[:, 0]) + A[:, 1] * A[:, 2] + 0.3 * rng.standard_normal(len(A))
+            for A in (X, X_new)
+        )
+        weights = None
+        if thinned_before:
+            rows, weights = sample_rows(y, 150, rng)
+            X, y = X[rows], y[rows]
+        model = QuantileEnsemble(seed=seed, max_rows=150).fit(X, y, None, weights)
+        q = model.predict(X_new, (0.1, 0.25, 0.5, 0.75, 0.9))
+        inside = [(q[:, i] <= y_new) & (y_new <= q[:, -1 - i]) for i in (0, 1)]
+        covered.append(np.mean(inside, axis=1))
+        above.append(np.mean(y_new > q[:, 2]))
+    np.testing.assert_allclose(np.mean(covered, axis=0), [0.8, 0.5], atol=0.04)
+    assert np.mean(above) == pytest.approx(0.5, abs=0.04)
+
+
+def test_infinite_values_are_told_once():
+    X, y = bowl(20)
+    y[3] = np.inf
+    _tell_of_infinite_values.cache_clear()
+    with pytest.warns(RuntimeWarning, match="values are infinite"):
+        QuantileEnsemble(seed=0).fit(X, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        QuantileEnsemble(seed=0).fit(X, y)
 
 
 def test_ten_thousand_rows_are_capped():
     X, y = bowl(10_000)
     model = QuantileEnsemble(seed=0).fit(X, y)
     assert np.corrcoef(model.mean(X[:200]), y[:200])[0, 1] > 0.8
-
-
-def test_median_and_too_narrow_calibration_stay_as_they_are():
-    rng = np.random.default_rng(0)
-    X, y = rng.random((40, 2)), rng.standard_normal(40)
-    model = ConformalQuantileTrees(seed=0).fit(X, y)
-    _, offsets = model._models((0.01, 0.25, 0.5, 0.75, 0.99))
-    assert offsets[0] == offsets[2] == offsets[4] == 0
-    assert offsets[1] == -offsets[3] != 0
-    _, offsets = ConformalQuantileTrees(seed=0).fit(X[:32], y[:32])._models((0.25, 0.75))
-    assert (offsets == 0).all()
 
 
 @pytest.mark.parametrize("surrogate", SURROGATES)
@@ -185,7 +252,12 @@ def test_bad_data_is_named(surrogate: type, X: np.ndarray, y: np.ndarray, messag
 def test_bad_options_are_named():
     with pytest.raises(ConfigurationError, match="target_scale='log'"):
         QuantileEnsemble(target_scale="log")  # type: ignore[arg-type]
-    with pytest.raises(ConfigurationError, match="weight=2"):
-        QuantileEnsemble(weight=2)
-    with pytest.raises(ConfigurationError, match="calibration_share"):
-        ConformalQuantileTrees(calibration_share=1.0)
+
+
+def test_values_of_any_size_have_a_finite_scale() -> None:
+    tiny = np.linspace(0, 1e-5, 9)
+    for y in (np.append(tiny, -1e308), np.append(tiny, 1e308), np.array([1e-320, 0.0, 1.0])):
+        z = TargetTransform().fit_transform(y)
+        assert np.isfinite(z).all()
+        assert (np.diff(z[np.argsort(y)]) >= 0).all()
+        assert np.ptp(z) > 1

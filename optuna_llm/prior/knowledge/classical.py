@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from optuna_llm.prior.table import COUNT
+from optuna_llm.prior.table import FRACTION
+from optuna_llm.prior.table import LINEAR
+from optuna_llm.prior.table import LOG
 from optuna_llm.prior.table import Choice
 from optuna_llm.prior.table import Family
 from optuna_llm.prior.table import Number
-from optuna_llm.prior.table import Scale
 from optuna_llm.prior.table import boolean
 
 
-COUNT, FRACTION, LINEAR, LOG = Scale.COUNT, Scale.FRACTION, Scale.LINEAR, Scale.LOG
-
 SKLEARN = "scikit-learn user guide"
+HNSW = "Malkov & Yashunin 2018"
 SVM_GUIDE = "Hsu, Chang & Lin 2016"
 TUNABILITY = "Probst, Boulesteix & Bischl 2019"
 
@@ -62,9 +64,9 @@ NEIGHBOURS = Family(
             "distance distance_metric",
         ),
         Choice("algorithm", {"auto": 3, "kdtree": 1, "balltree": 1, "brute": 1}),
-        Number("M", 16, (8, 48), COUNT, "max_connections", source="Malkov & Yashunin 2018"),
-        Number("ef", 64, (16, 300), COUNT, "ef_search", source="Malkov & Yashunin 2018"),
-        Number("ef_construction", 200, (50, 500), COUNT, "efc", source="Malkov & Yashunin 2018"),
+        Number("M", 16, (8, 48), COUNT, "max_connections", source=HNSW),
+        Number("ef", 64, (16, 300), COUNT, "ef_search", source=HNSW),
+        Number("ef_construction", 200, (50, 500), COUNT, "efc", source=HNSW),
     ),
     words=("knn", "k-nn", "nearest neighbors", "nearest neighbours", "kneighbors", "hnsw"),
     prefixes=("kneighbors", "neighbors"),

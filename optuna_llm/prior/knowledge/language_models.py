@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from optuna_llm.prior.knowledge.networks import BETA1_NAMES
+from optuna_llm.prior.knowledge.networks import BETA2_NAMES
 from optuna_llm.prior.knowledge.networks import TRAINING
+from optuna_llm.prior.table import COMPLEMENT
+from optuna_llm.prior.table import COUNT
+from optuna_llm.prior.table import FRACTION
+from optuna_llm.prior.table import LINEAR
+from optuna_llm.prior.table import LOG
 from optuna_llm.prior.table import Choice
 from optuna_llm.prior.table import Family
 from optuna_llm.prior.table import Number
-from optuna_llm.prior.table import Scale
 from optuna_llm.prior.table import boolean
 
-
-COUNT, FRACTION, LINEAR, LOG = Scale.COUNT, Scale.FRACTION, Scale.LINEAR, Scale.LOG
-COMPLEMENT = Scale.COMPLEMENT
 
 GPT3 = "Brown et al. 2020"
 GPT2 = "Radford et al. 2019"
@@ -36,8 +39,8 @@ PRETRAINING = Family(
     (
         Number("learning_rate", 6e-4, (1.5e-4, 2.5e-3), LOG, _RATE),
         Number("weight_decay", 0.1, (0.02, 0.3), LOG, "wd"),
-        Number("beta1", 0.9, (0.8, 0.95), COMPLEMENT, "beta_1 adam_beta1 b1"),
-        Number("beta2", 0.95, (0.9, 0.99), COMPLEMENT, "beta_2 adam_beta2 b2"),
+        Number("beta1", 0.9, (0.8, 0.95), COMPLEMENT, BETA1_NAMES),
+        Number("beta2", 0.95, (0.9, 0.99), COMPLEMENT, BETA2_NAMES),
         Number("warmup_ratio", 0.01, (0.0, 0.05), FRACTION, _WARMUP),
         Number("warmup_steps", 700, (100, 3000), COUNT, "warmup_iters num_warmup_steps"),
         Number("dropout", 0.0, (0.0, 0.1), FRACTION, "resid_dropout dropout_rate"),

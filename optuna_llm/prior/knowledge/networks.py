@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from optuna_llm.prior.table import COMPLEMENT
+from optuna_llm.prior.table import COUNT
+from optuna_llm.prior.table import FRACTION
+from optuna_llm.prior.table import LINEAR
+from optuna_llm.prior.table import LOG
 from optuna_llm.prior.table import Choice
 from optuna_llm.prior.table import Family
 from optuna_llm.prior.table import Number
-from optuna_llm.prior.table import Scale
 from optuna_llm.prior.table import boolean
 
-
-COUNT, FRACTION, LINEAR, LOG = Scale.COUNT, Scale.FRACTION, Scale.LINEAR, Scale.LOG
-COMPLEMENT = Scale.COMPLEMENT
 
 PLAYBOOK = "Deep Learning Tuning Playbook (Godbole et al. 2023)"
 BENGIO = "Bengio 2012"
@@ -23,6 +24,10 @@ REGULARISED = "Kadra et al. 2021"
 DEIT = "Touvron et al. 2021"
 IMAGENET = "Krizhevsky, Sutskever & Hinton 2012"
 RESNET = "He et al. 2016"
+BATCH_NORM = "Ioffe & Szegedy 2015"
+LAYER_NORM = "Ba, Kiros & Hinton 2016"
+RANDAUGMENT = "Cubuk et al. 2020"
+SGDR = "Loshchilov & Hutter 2017"
 TRANSFORMER = "Vaswani et al. 2017"
 
 RATE_NAMES = (
@@ -30,6 +35,8 @@ RATE_NAMES = (
     "peak_learning_rate max_learning_rate learning_rate_init"
 )
 DECAY_NAMES = "wd l2 l2_reg l2_regularization l2_penalty weight_decay_rate adam_weight_decay"
+BETA1_NAMES = "beta_1 adam_beta1 b1"
+BETA2_NAMES = "beta_2 adam_beta2 b2"
 EPOCHS_NAMES = "n_epochs num_epochs max_epochs nb_epochs training_epochs epoch"
 BATCH_NAMES = "batchsize bs minibatch_size train_batch_size"
 OPTIMIZER_NAMES = "optim opt optimizer_name optimiser optimizer_type optimizer_class"
@@ -63,8 +70,8 @@ TRAINING = Family(
         ),
         Number("batch_size", 64, (16, 512), COUNT, BATCH_NAMES),
         Number("epochs", 50, (10, 200), COUNT, EPOCHS_NAMES),
-        Number("beta1", 0.9, (0.8, 0.95), COMPLEMENT, "beta_1 adam_beta1 b1", source=ADAM),
-        Number("beta2", 0.999, (0.95, 0.9999), COMPLEMENT, "beta_2 adam_beta2 b2", source=ADAM),
+        Number("beta1", 0.9, (0.8, 0.95), COMPLEMENT, BETA1_NAMES, source=ADAM),
+        Number("beta2", 0.999, (0.95, 0.9999), COMPLEMENT, BETA2_NAMES, source=ADAM),
         Number("epsilon", 1e-8, (1e-10, 1e-5), LOG, "eps adam_epsilon adam_eps", source=ADAM),
         Number(
             "gradient_clipping",
@@ -128,7 +135,7 @@ TRAINING = Family(
                 "fix": 0.7,
             },
             SCHEDULE_NAMES,
-            source="Loshchilov & Hutter 2017; " + PLAYBOOK,
+            source=f"{SGDR}; {PLAYBOOK}",
         ),
         Number(
             "warmup_ratio", 0.05, (0.0, 0.15), FRACTION, "warmup_fraction warmup_proportion warmup"
@@ -212,9 +219,9 @@ TRAINING = Family(
             (4, 15),
             LINEAR,
             "ra_magnitude randaug_magnitude rand_m",
-            source="Cubuk et al. 2020",
+            source=RANDAUGMENT,
         ),
-        Number("randaugment_ops", 2, (1, 4), COUNT, "num_ops ra_n", source="Cubuk et al. 2020"),
+        Number("randaugment_ops", 2, (1, 4), COUNT, "num_ops ra_n", source=RANDAUGMENT),
         Choice(
             "augmentation",
             {
@@ -314,7 +321,7 @@ TRAINING = Family(
                 "none": 0.7,
             },
             "norm norm_type normalization_type normalisation norm_layer",
-            source="Ioffe & Szegedy 2015; Ba, Kiros & Hinton 2016",
+            source=f"{BATCH_NORM}; {LAYER_NORM}",
         ),
         Choice(
             "initialization",
@@ -334,13 +341,13 @@ TRAINING = Family(
             "batch_norm",
             0.75,
             "batchnorm use_batch_norm use_batchnorm use_bn bn",
-            source="Ioffe & Szegedy 2015",
+            source=BATCH_NORM,
         ),
         boolean(
             "layer_norm",
             0.6,
             "layernorm use_layer_norm use_layernorm",
-            source="Ba, Kiros & Hinton 2016",
+            source=LAYER_NORM,
         ),
         boolean(
             "residual",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from optuna_llm.prior.knowledge.classical import SKLEARN
 from optuna_llm.prior.knowledge.networks import BATCH_NAMES
 from optuna_llm.prior.knowledge.networks import BENGIO
 from optuna_llm.prior.knowledge.networks import DECAY_NAMES
@@ -11,22 +12,25 @@ from optuna_llm.prior.knowledge.networks import GOYAL
 from optuna_llm.prior.knowledge.networks import OPTIMIZER_NAMES
 from optuna_llm.prior.knowledge.networks import PLAYBOOK
 from optuna_llm.prior.knowledge.networks import RATE_NAMES
+from optuna_llm.prior.knowledge.networks import RESNET
 from optuna_llm.prior.knowledge.networks import REVISITING
 from optuna_llm.prior.knowledge.networks import SCHEDULE_NAMES
+from optuna_llm.prior.knowledge.networks import SGDR
 from optuna_llm.prior.knowledge.networks import TRAINING
 from optuna_llm.prior.knowledge.networks import WIDTH_NAMES
+from optuna_llm.prior.table import COMPLEMENT
+from optuna_llm.prior.table import COUNT
+from optuna_llm.prior.table import FRACTION
+from optuna_llm.prior.table import LOG
 from optuna_llm.prior.table import Choice
 from optuna_llm.prior.table import Family
 from optuna_llm.prior.table import Number
-from optuna_llm.prior.table import Scale
 from optuna_llm.prior.table import boolean
 
 
-COUNT, FRACTION, LOG, COMPLEMENT = Scale.COUNT, Scale.FRACTION, Scale.LOG, Scale.COMPLEMENT
-
 SGD = Family(
     "network training by SGD",
-    f"{GOYAL}; He et al. 2016",
+    f"{GOYAL}; {RESNET}",
     (
         Number("learning_rate", 0.05, (0.005, 0.5), LOG, RATE_NAMES),
         Number(
@@ -66,7 +70,7 @@ SGD = Family(
                 "fix": 0.4,
             },
             SCHEDULE_NAMES,
-            source="Loshchilov & Hutter 2017",
+            source=SGDR,
         ),
         boolean("nesterov", 0.7, "use_nesterov", source=PLAYBOOK),
     ),
@@ -115,7 +119,7 @@ TABULAR = Family(
 
 MLP = Family(
     "scikit-learn MLP",
-    f"scikit-learn user guide; {BENGIO}",
+    f"{SKLEARN}; {BENGIO}",
     (
         Number("learning_rate_init", 1e-3, (2e-4, 1e-2), LOG, "learning_rate lr init_lr"),
         Choice("learning_rate", {"constant": 2, "adaptive": 2, "invscaling": 0.5}, "lr_schedule"),
@@ -145,7 +149,7 @@ MLP = Family(
 
 CELL = Family(
     "cell-based architecture",
-    "Zoph et al. 2018; He et al. 2016",
+    f"Zoph et al. 2018; {RESNET}",
     (
         Choice(
             "op",

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from optuna_llm.prior.knowledge.classical import SKLEARN
+from optuna_llm.prior.knowledge.classical import TUNABILITY
+from optuna_llm.prior.table import COUNT
+from optuna_llm.prior.table import FRACTION
+from optuna_llm.prior.table import LINEAR
+from optuna_llm.prior.table import LOG
 from optuna_llm.prior.table import Choice
 from optuna_llm.prior.table import Family
 from optuna_llm.prior.table import Number
-from optuna_llm.prior.table import Scale
 from optuna_llm.prior.table import boolean
 
 
-COUNT, FRACTION, LINEAR, LOG = Scale.COUNT, Scale.FRACTION, Scale.LINEAR, Scale.LOG
-
 ESL = "Hastie, Tibshirani & Friedman 2009, ch. 10"
-TUNABILITY = "Probst, Boulesteix & Bischl 2019"
 FOREST_TUNING = "Probst, Wright & Boulesteix 2019"
-SKLEARN = "scikit-learn user guide"
 XGBOOST_DOCS = "XGBoost documentation"
 LIGHTGBM_DOCS = "LightGBM documentation"
 CATBOOST_DOCS = "CatBoost documentation"
@@ -26,6 +27,15 @@ _ROUNDS = (
 _RATE = "eta shrinkage shrinkage_rate lr step_size"
 _DEPTH = "depth tree_depth maxdepth interaction_depth"
 _ROW_SHARE = "bagging_fraction row_subsample sample_rate sub_row subsample_ratio sample_fraction"
+_CRITERIA = {
+    "gini": 3,
+    "entropy": 2.5,
+    "logloss": 1,
+    "squarederror": 3,
+    "friedmanmse": 1,
+    "absoluteerror": 0.7,
+    "poisson": 0.5,
+}
 _NO_LIMIT = {"none": 0.5, "-1": 0.5}
 
 BOOSTING = Family(
@@ -209,19 +219,7 @@ TREE = Family(
         Number("max_leaf_nodes", 50, (10, 500), COUNT, "max_leaves", {"none": 1}),
         Number("min_impurity_decrease", 0.0, (0.0, 0.01), FRACTION),
         Number("min_weight_fraction_leaf", 0.0, (0.0, 0.02), FRACTION),
-        Choice(
-            "criterion",
-            {
-                "gini": 3,
-                "entropy": 2.5,
-                "logloss": 1,
-                "squarederror": 3,
-                "friedmanmse": 1,
-                "absoluteerror": 0.7,
-                "poisson": 0.5,
-            },
-            "split_criterion",
-        ),
+        Choice("criterion", _CRITERIA, "split_criterion"),
         Choice("splitter", {"best": 4, "random": 1}),
         Choice("class_weight", {"none": 1, "balanced": 1}),
     ),
@@ -259,18 +257,7 @@ FOREST = Family(
         Number("num_random_splits", 1, (1, 5), COUNT),
         boolean("bootstrap", 0.7),
         boolean("replace", 0.45, source=TUNABILITY),
-        Choice(
-            "criterion",
-            {
-                "gini": 3,
-                "entropy": 2.5,
-                "logloss": 1,
-                "squarederror": 3,
-                "friedmanmse": 1,
-                "absoluteerror": 0.7,
-                "poisson": 0.5,
-            },
-        ),
+        Choice("criterion", _CRITERIA),
         Choice("splitrule", {"gini": 3, "variance": 3, "extratrees": 2, "hellinger": 0.5}),
         Choice("class_weight", {"none": 2, "balanced": 1.5, "balancedsubsample": 1.5}),
         Choice(

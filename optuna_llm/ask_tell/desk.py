@@ -1,0 +1,193 @@
+"""A study that commands and servers work at: how it is set up, and how it is opened again.
+
+The set-up stands in the study, so that a command needs no more than a storage and a name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from dataclasses import field
+from typing import TYPE_CHECKING
+from typing import Any
+
+import optuna
+
+from optuna_llm.agent import AgentSampler
+from optuna_llm.ask_tell.space_file import described
+from optuna_llm.ask_tell.space_file import distributions
+from optuna_llm.errors import ConfigurationError
+from optuna_llm.errors import ConflictError
+from optuna_llm.history.history import History
+from optuna_llm.history.stored import load_study
+from optuna_llm.history.stored import open_storage
+from optuna_llm.history.stored import storage_errors
+from optuna_llm.history.study_store import StudyStore
+
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.distributions import BaseDistribution
+
+    from optuna_llm.space.search_space import SearchSpace
+
+
+_KEY = "llm:setup"
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a study was created with.
+
+    Attributes:
+        space: The parameters, as :mod:`optuna_llm.ask_tell.space_file` describes them.
+        about: What the study is about, in a few words; "" where nobody has said it.
+        n_trials: How many trials it will have; None where that is not known.
+        seed: Seed of its sampler.
+        known_good: Configurations to try first.
+    """
+
+    space: dict[str, dict[str, Any]] = field(default_factory=dict)
+    about: str = ""
+    n_trials: int | None = None
+    seed: int | None = None
+    known_good: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def distributions(self) -> dict[str, BaseDistribution]:
+        """The parameters as Optuna knows them; none where nobody has announced any."""
+        return distributions(self.space) if self.space else {}
+
+    def sampler(self) -> AgentSampler:
+        """Return the sampler of the study."""
+        return AgentSampler(
+            self.distributions,
+            known_good=self.known_good,
+            about=self.about or None,
+            n_trials=self.n_trials,
+            seed=self.seed,
+        )
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A study, opened to be worked at.
+
+    Attributes:
+        study: The study, with its sampler.
+        setup: How it is set up.
+        sampler: Its sampler.
+    """
+
+    study: Study
+    setup: Setup
+    sampler: AgentSampler
+
+    def history(self) -> History:
+        """Return the trials as they are now."""
+        return History.from_study(self.study, None, self.setup.distributions)
+
+    def space(self, history: History) -> SearchSpace:
+        """Return the parameters, announced or seen in trials.
+
+        Raises:
+            ConfigurationError: There are none yet.
+        """
+        space = history.search_space()
+        if len(space) == 0:
+            raise ConfigurationError(
+                f"study={self.study.study_name!r} has no parameters yet; announce them with"
+                " 'optuna-llm new STORAGE STUDY --space FILE'"
+            )
+        return space
+
+
+def open_desk(storage: str, name: str) -> Desk:
+    """Open a study that is there, whoever has created it.
+
+    Raises:
+        ConfigurationError: The storage cannot be opened or holds no such study.
+        StorageError: The storage does not answer.
+    """
+    with storage_errors():
+        study = load_study(storage, name)
+        setup = Setup(**StudyStore(study).read().get(_KEY, {}))
+        study.sampler = sampler = setup.sampler()
+    return Desk(study, setup, sampler)
+
+
+def new(
+    storage: str,
+    name: str,
+    space: Mapping[str, BaseDistribution],
+    directions: Sequence[str] = ("minimize",),
+    *,
+    metrics: Sequence[str] = (),
+    about: str = "",
+    n_trials: int | None = None,
+    seed: int | None = None,
+    known_good: Sequence[Mapping[str, Any]] = (),
+) -> dict[str, Any]:
+    """Create a study, or find the same one there already.
+
+    A study that was created without a space, such as by a Python program, gets this one.
+
+    Args:
+        storage: Its URL, or the file of a journal.
+        name: Name of the study.
+        space: The parameters.
+        directions: ``minimize`` or ``maximize``, for each objective.
+        metrics: A name for each objective.
+        about: What the study is about, in a few words.
+        n_trials: How many trials it will have, where that is known.
+        seed: Seed of its sampler.
+        known_good: Configurations to try first.
+
+    Returns:
+        ``study``, ``created`` (False where it was there), ``directions``, ``space``.
+
+    Raises:
+        ConfigurationError: An argument is wrong, or the storage cannot be opened.
+        ConflictError: There is another study of this name.
+        StorageError: The storage does not answer.
+    """
+    wanted: list[Any] = list(directions)
+    if not wanted or not set(wanted) <= {"minimize", "maximize"}:
+        raise ConfigurationError(f"direction={wanted} is not known; use minimize or maximize")
+    if metrics and len(metrics) != len(wanted):
+        raise ConfigurationError(
+            f"metric={list(metrics)} names {len(metrics)} of {len(wanted)} objectives; give a"
+            " name for each direction"
+        )
+    known = [dict(c) for c in known_good]
+    setup = Setup(described(space), about, n_trials, seed, known)
+    setup.sampler()  # Whatever is wrong with its arguments is to show before anything is stored.
+    with storage_errors():
+        opened = open_storage(storage)
+        was_there = name in optuna.get_all_study_names(opened)
+        study = optuna.create_study(
+            storage=opened, study_name=name, directions=wanted, load_if_exists=True
+        )
+        have = [d.name.lower() for d in study.directions]
+        stored = StudyStore(study).read().get(_KEY)
+        if have != wanted:
+            raise ConflictError(
+                f"study={name!r} is there and has the directions {have}, not {wanted}; choose"
+                " another name, or the same directions"
+            )
+        if stored is not None and Setup(**stored) != setup:
+            differs = [k for k, v in vars(setup).items() if v != getattr(Setup(**stored), k)]
+            raise ConflictError(
+                f"study={name!r} is there and has another {' and '.join(differs)}; choose another"
+                " name, or give what it was created with"
+            )
+        if metrics:
+            study.set_metric_names(list(metrics))
+        StudyStore(study).write(_KEY, vars(setup))
+    return {
+        "study": name,
+        "created": not was_there,
+        "directions": have,
+        "space": setup.space,
+    }

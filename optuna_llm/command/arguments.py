@@ -1,0 +1,71 @@
+"""Arguments that several subcommands share."""
+
+from __future__ import annotations
+
+import argparse
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from typing import Any
+import warnings
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    Commands = argparse._SubParsersAction[Any]
+
+PROGRAM = "optuna-llm"
+
+
+def add_study(parser: argparse.ArgumentParser) -> None:
+    """Add a storage and the name of a study in it."""
+    parser.add_argument(
+        "storage",
+        metavar="STORAGE",
+        help="storage URL, such as sqlite:///study.db, or the file of a journal",
+    )
+    parser.add_argument("study", metavar="STUDY", help="name of the study")
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Add the wish for JSON."""
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def add_connection(parser: argparse.ArgumentParser) -> None:
+    """Add where a model is and what it costs."""
+    parser.add_argument("--base-url", metavar="URL", help="address of an OpenAI-compatible server")
+    parser.add_argument(
+        "--prices",
+        nargs=2,
+        type=float,
+        metavar=("PROMPT", "COMPLETION"),
+        help="price of a million tokens of either kind (default: LiteLLM's table, where LiteLLM is"
+        " installed)",
+    )
+
+
+def positive(text: str) -> int:
+    """Read a positive whole number."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
+    return number
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Leave the terminal to the answer; what warns of trouble still comes through."""
+    import optuna
+
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            yield
+    finally:
+        optuna.logging.set_verbosity(before)

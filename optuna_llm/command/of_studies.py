@@ -1,0 +1,59 @@
+"""Subcommands that tell what came of a stored study: `best`, `report`."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from optuna_llm.ask_tell.plain import as_json
+from optuna_llm.command.arguments import add_json
+from optuna_llm.command.arguments import add_study
+from optuna_llm.history.stored import load_study
+
+
+if TYPE_CHECKING:
+    from optuna_llm.command.arguments import Commands
+
+
+def add_best(commands: Commands) -> None:
+    """Add the subcommand."""
+    parser = commands.add_parser(
+        "best",
+        help="tell which configuration of a stored study to keep",
+        description="Tell the configuration of a study to keep, and what to expect of it. With a"
+        " noisy objective that is not the luckiest value, but the best expectation of a surrogate"
+        " of all trials.",
+    )
+    add_study(parser)
+    add_json(parser)
+    parser.set_defaults(run=_run_best)
+
+
+def _run_best(arguments: argparse.Namespace) -> int:
+    from optuna_llm.reporting.best import best_configuration
+
+    best = best_configuration(load_study(arguments.storage, arguments.study))
+    print(as_json(asdict(best)) if arguments.json else best)
+    return 0
+
+
+def add_report(commands: Commands) -> None:
+    """Add the subcommand."""
+    parser = commands.add_parser(
+        "report",
+        help="write an HTML page about a stored study",
+        description="Write one self-contained HTML page about a study: the best configuration,"
+        " who proposed what, what the language model used, figures and trials.",
+    )
+    add_study(parser)
+    parser.add_argument("-o", "--output", required=True, metavar="PATH", help="the page to write")
+    parser.set_defaults(run=_run_report)
+
+
+def _run_report(arguments: argparse.Namespace) -> int:
+    from optuna_llm.reporting.page import report
+
+    path = report(load_study(arguments.storage, arguments.study), arguments.output)
+    print(path.resolve())
+    return 0

@@ -1,0 +1,1 @@
+"""What is expected of configurations: by the study's surrogate, by the model, by both."""

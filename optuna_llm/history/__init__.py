@@ -1,0 +1,1 @@
+"""What was tried: a study as samplers read it, and what they write into it."""

@@ -1,0 +1,1 @@
+"""What a model answered becomes configurations: whatever form it has, nothing usable is lost."""

@@ -1,0 +1,80 @@
+"""A sampler with another one inside: what both have to hear of every trial."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+from typing import Any
+
+from optuna.samplers import BaseSampler
+
+from optuna_llm.chat import redact
+from optuna_llm.history.failure import write_failure
+from optuna_llm.sharing.checks import check_sampler
+
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.distributions import BaseDistribution
+    from optuna.trial import FrozenTrial
+    from optuna.trial import TrialState
+
+
+class DelegatingSampler(BaseSampler, abc.ABC):
+    """A sampler that lets another one propose in its place at times.
+
+    Args:
+        name: Name of the argument that the other sampler is.
+        inner: The other one, if there is any. It sees every trial begin and end.
+
+    Raises:
+        ConfigurationError: It is no sampler.
+    """
+
+    def __init__(self, name: str, inner: BaseSampler | None) -> None:
+        if inner is not None:
+            check_sampler(name, inner)
+        self._inner = inner
+
+    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
+        """Forward to the inner sampler."""
+        if self._inner is not None:
+            self._inner.before_trial(study, trial)
+
+    def sample_independent(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        """Return the value of one parameter that the joint proposal leaves out."""
+        return self._value(study, trial, param_name, param_distribution)
+
+    @abc.abstractmethod
+    def _value(
+        self, study: Study, trial: FrozenTrial, name: str, distribution: BaseDistribution
+    ) -> Any:
+        """Return the value of one parameter."""
+
+    def after_trial(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        state: TrialState,
+        values: Sequence[float] | None,
+    ) -> None:
+        """Write how a trial failed, if it did, and what it was; forward to the inner sampler."""
+        write_failure(study, trial, state, redact)
+        self._after_own(study, trial, state)
+        if self._inner is not None:
+            self._inner.after_trial(study, trial, state, values)
+
+    def _after_own(self, study: Study, trial: FrozenTrial, state: TrialState) -> None:
+        """Do what this sampler has to do at the end of a trial."""
+
+    def reseed_rng(self) -> None:
+        """Reseed the inner sampler; own proposals differ by the numbers of their trials."""
+        if self._inner is not None:
+            self._inner.reseed_rng()

@@ -1,0 +1,1 @@
+"""What can be tried: the search space as numbers, and candidates drawn from it."""

@@ -1,0 +1,101 @@
+"""The commands for agents and shells: what they print, and how they end."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from optuna_llm.command.cli import main
+
+
+SPACE = '{"x": {"type": "float", "low": 0, "high": 1}}'
+
+
+@pytest.fixture
+def study(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> tuple[str, str]:
+    """The storage and the name of a new study."""
+    where = (f"sqlite:///{tmp_path}/s.db", "s")
+    assert main(["new", *where, "--space", SPACE, "--seed", "0"]) == 0
+    capsys.readouterr()
+    return where
+
+
+def answer(capsys: pytest.CaptureFixture[str], command: str, *words: str, code: int = 0) -> Any:
+    """Give a command and return the one object that it prints."""
+    assert main([command, *words, "--json"]) == code
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    assert captured.out.count("\n") == 1
+    return json.loads(captured.out)
+
+
+def test_a_session(study: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    (proposal,) = answer(capsys, "ask", *study)["proposals"]
+    assert proposal["trial"] == 0
+    assert 0 <= proposal["params"]["x"] <= 1
+    told = answer(capsys, "tell", *study, "0", "-1e-3", "--constraint", "a=b=-1", "--step", "2=1")
+    assert (told["values"], told["already"]) == ([-0.001], False)
+    assert answer(capsys, "tell", *study, "0", "-.001")["already"]
+    assert answer(capsys, "judge", *study, '{"x": 0.5}')["judgements"][0]["verdict"] == "too early"
+    assert answer(capsys, "enqueue", *study, '[{"x": 0.3}]', "--why", "so")["waiting"] == 1
+    assert "HISTORY: 1 complete" in answer(capsys, "state", *study)["text"]
+    assert answer(capsys, "relations", *study)["trials"] == 1
+    assert answer(capsys, "done", *study, code=1)["done"] is False
+    assert answer(capsys, "best", *study)["params"] == proposal["params"]
+
+
+def test_configurations_come_from_standard_input(
+    study: tuple[str, str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO('[{"x": 0.1}, {"x": 0.2}]'))
+    assert len(answer(capsys, "judge", *study, "-")["judgements"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "kind", "fix"),
+    [
+        (("tell", "S", "N", "5", "1"), 2, "configuration", "ask for one first"),
+        (("tell", "S", "N", "x"), 2, "usage", ""),
+        (("tell", "S", "N", "0", "good"), 2, "configuration", "tell numbers"),
+        (("tell", "S", "N", "0", "1", "--step", "a=1"), 2, "configuration", ""),
+        (("tell", "S", "N", "0", "1", "--constraint", "a"), 2, "configuration", "NAME=VALUE"),
+        (("judge", "S", "N", "{x"), 2, "configuration", "write an object"),
+        (("enqueue", "S", "N", '{"y": 1}'), 2, "configuration", "choose from x"),
+        (("ask", "S", "other"), 2, "configuration", "'s'"),
+        (("new", "S", "N", "--space", SPACE, "--seed", "1"), 3, "conflict", "another name"),
+        (("state", "S", "N", "--max-tokens", "3"), 2, "configuration", "at least 100"),
+        (("ask", "sqlite:///no/such.db", "s"), 2, "configuration", "optuna-llm new"),
+    ],
+)
+def test_an_error_is_one_object_with_a_fix(
+    study: tuple[str, str],
+    capsys: pytest.CaptureFixture[str],
+    words: tuple[str, ...],
+    code: int,
+    kind: str,
+    fix: str,
+) -> None:
+    given = [{"S": study[0], "N": study[1]}.get(w, w) for w in words]
+    error = answer(capsys, *given, code=code)["error"]
+    assert error["kind"] == kind
+    assert fix in error["fix"]
+    assert error["message"]
+
+
+def test_without_json_people_can_read_it(
+    study: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["ask", *study]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("proposals:\n  - trial: 0\n    params:\n      x: 0.5\n")
+    assert err == ""
+    assert main(["state", *study]) == 0
+    assert capsys.readouterr().out.startswith("PARAMETERS:\nx: number from 0 to 1\n")
+    assert main(["tell", *study, "9", "1"]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert err.startswith("optuna-llm: error: trial=9 is not in study='s'; ")

@@ -1,0 +1,331 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+import math
+from pathlib import Path
+import re
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.distributions import CategoricalDistribution
+from optuna.distributions import IntDistribution
+from optuna.trial import TrialState
+import pytest
+
+import optuna_llm
+from optuna_llm.reporting.page import report
+from optuna_llm.reporting.tables import show_value
+from tests.reporting.reading import read_page
+from tests.support.browser import PATIENCE
+from tests.support.browser import chromium
+from tests.support.browser import in_a_browser
+from tests.support.studies import make_plain_study
+from tests.support.studies import make_study
+from tests.support.studies import make_trial
+from tests.support.studies import make_two_objective_study
+
+
+# ---- content
+
+
+def test_the_page_tells_the_best_trial_and_who_proposed_it(tmp_path: Path) -> None:
+    study = make_study(40)
+    page = read_page(study, tmp_path)
+    text = " ".join(page.text)
+    assert f"{study.best_value:.5g}" in text
+    assert "trial 16, language model" in text
+    assert {row["parameter"] for row in page.table("parameter")} == set(study.best_params)
+    assert repr(study.best_params["learning_rate"]) in text
+    sources = {row["proposer"]: row for row in page.table("median rank")}
+    assert sources["language model"]["trials"] == "7"
+    assert sources["statistical sampler"]["improvements"] == "0"
+    assert float(sources["language model"]["median regret"]) > 0
+    used = sum(r.get("cost", 0.0) for t in study.trials if (r := t.system_attrs["llm:proposal"]))
+    assert float(sources["language model"]["cost"]) == pytest.approx(used, rel=1e-3)
+
+
+def test_the_page_tells_what_the_model_used(tmp_path: Path) -> None:
+    study = make_study(30)
+    records = [t.system_attrs["llm:proposal"] for t in study.trials]
+    text = " ".join(read_page(study, tmp_path).text)
+    assert f"{sum(r.get('prompt_tokens', 0) for r in records):,}" in text
+    assert "small-model" in text
+    plain = read_page(make_plain_study(), tmp_path)
+    assert "No language model was used in this study." in " ".join(plain.text)
+    assert len(plain.figures) == 4
+
+
+@pytest.mark.parametrize(
+    ("direction", "shift", "verdict"),
+    [
+        ("minimize", 0.1, "better by 0.1"),
+        ("minimize", -0.1, "worse by 0.1"),
+        ("maximize", 0.1, "worse by 0.1"),
+        ("maximize", 0.0, "equal"),
+    ],
+)
+def test_baselines_are_compared_in_the_studys_direction(
+    tmp_path: Path, direction: Any, shift: float, verdict: str
+) -> None:
+    study = make_study(20, direction=direction)
+    page = read_page(study, tmp_path, baselines={"defaults": study.best_value + shift})
+    (row,) = page.table("compared with")
+    assert row["compared with"] == "defaults"
+    assert row["the best trial is"].startswith(verdict)
+    (line,) = [t for t in page.figures[0]["data"] if t.get("name") == "defaults"]
+    assert line["y"] == [study.best_value + shift] * 2
+
+
+def test_with_noise_the_page_tells_which_configuration_to_keep(tmp_path: Path) -> None:
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=3))
+    rng = np.random.default_rng(3)
+    study.optimize(lambda t: (t.suggest_float("x", 0, 1) - 0.4) ** 2 + 0.1 * rng.normal(), 30)
+    kept = optuna_llm.best_configuration(study)
+    assert kept.trial != study.best_trial.number
+    page = read_page(study, tmp_path)
+    assert (
+        f"The configuration to keep is that of trial {kept.trial}: {kept.value:.5g}"
+        in " ".join(page.text)
+    )
+    (row,) = page.table("to keep")
+    assert (row["best value"], row["to keep"]) == tuple(
+        show_value(x) for x in (study.best_params["x"], kept.params["x"])
+    )
+
+
+def test_the_table_of_trials_is_sorted_from_the_best_and_complete(tmp_path: Path) -> None:
+    study = make_study(30)
+    rows = read_page(study, tmp_path).table("rationale")
+    assert sorted(int(r["trial"]) for r in rows) == list(range(30))
+    values = [float(r["value (minimized)"]) for r in rows if r["value (minimized)"][0].isdigit()]
+    assert values == sorted(values)
+    failed = [r for r in rows if r["value (minimized)"] == "failed"]
+    assert all(r["rationale"].startswith("Failed: out of memory.") for r in failed)
+    assert len(failed) == 2
+    assert rows[-1] in failed
+
+
+def test_of_very_many_trials_the_best_are_shown(tmp_path: Path) -> None:
+    study = optuna.create_study()
+    study.add_trials(make_trial(n, {"max_depth": 3}, value=float(n)) for n in range(1000))
+    page = read_page(study, tmp_path)
+    assert [int(r["trial"]) for r in page.table("rationale")] == list(range(200))
+    assert "The best 200 of 1000 trials." in " ".join(page.text)
+
+
+def test_several_objectives_show_their_pareto_front(tmp_path: Path) -> None:
+    study = make_two_objective_study()
+    rows = read_page(study, tmp_path).table("loss (minimized)")
+    assert {int(r["trial"]) for r in rows} == {t.number for t in study.best_trials}
+
+
+def test_the_page_tells_versions_and_the_studys_attributes(tmp_path: Path) -> None:
+    study = make_plain_study()
+    study.set_user_attr("seed", 17)
+    facts = {
+        row[0]: row[1] for t in read_page(study, tmp_path).tables for row in t if len(row) == 2
+    }
+    assert facts["optuna"] == optuna.__version__
+    assert facts["attribute seed"] == "17"
+    assert facts["sampler"].startswith("not stored")
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf])
+def test_an_infinite_value_does_not_break_the_page(tmp_path: Path, value: float) -> None:
+    study = optuna.create_study()
+    study.add_trial(make_trial(0, {"max_depth": 3}, value=value))
+    page = read_page(study, tmp_path, baselines={"b": 1.0})
+    assert page.table("rationale")[0]["value (minimized)"] == str(value)
+
+
+def test_a_study_of_failures_has_a_page(tmp_path: Path) -> None:
+    study = optuna.create_study()
+    study.add_trial(make_trial(0, {"max_depth": 3}, source="llm", state=TrialState.FAIL))
+    assert "No trial has completed." in " ".join(
+        read_page(study, tmp_path, baselines={"b": 1}).text
+    )
+
+
+def _constrained(*rows: tuple[float, float | None], **options: Any) -> optuna.Study:
+    """Return a study of trials (value, constraint); without a constraint, it set none."""
+    study = optuna.create_study(**options)
+    n = len(study.directions)
+    for number, (value, constraint) in enumerate(rows):
+        constraints = {} if constraint is None else {"constraints": {"memory": constraint}}
+        trial = make_trial(number, {"max_depth": 3}, values=[value] * n, **constraints)
+        study.add_trial(trial)
+    return study
+
+
+def test_the_best_trial_is_feasible_and_the_others_are_marked(tmp_path: Path) -> None:
+    study = _constrained((3.0, -1.0), (1.0, 0.5), (0.5, math.inf), (4.0, 0.0))
+    page = read_page(study, tmp_path, baselines={"b": 2.0})
+    text = " ".join(page.text)
+    assert "3 value (minimized), trial 0" in " ".join(text.split())
+    assert "An open mark is a trial that broke a constraint." in text
+    shown = {r["trial"]: r["value (minimized)"] for r in page.table("rationale")}
+    assert shown == {"0": "3", "1": "1 (infeasible)", "2": "0.5 (infeasible)", "3": "4"}
+    assert page.table("median rank")[0]["infeasible"] == "50%"
+    unconstrained = read_page(make_study(20), tmp_path)
+    assert "infeasible" not in unconstrained.table("median rank")[0]
+    assert "open mark" not in " ".join(unconstrained.text)
+
+
+@pytest.mark.parametrize("n_objectives", [1, 2])
+def test_that_no_trial_is_feasible_is_said(tmp_path: Path, n_objectives: int) -> None:
+    study = _constrained((1.0, 2.0), (2.0, 1.0), directions=["minimize"] * n_objectives)
+    text = " ".join(read_page(study, tmp_path).text)
+    assert "No trial satisfied the constraints" in text
+
+
+def test_baselines_are_in_sight(tmp_path: Path) -> None:
+    study = make_study(20)
+    page = read_page(study, tmp_path, baselines={"far": 7.0})
+    low, high = page.figures[0]["layout"]["yaxis"]["range"]
+    assert page.figures[0]["layout"]["yaxis"]["type"] == "linear"
+    assert low < study.best_value < 7.0 < high
+
+
+# ---- self-contained and safe
+
+
+def test_the_page_loads_nothing(tmp_path: Path) -> None:
+    page = read_page(make_study(30), tmp_path)
+    for tag, attributes in page.elements:
+        assert tag not in ("link", "iframe", "object", "embed", "img", "form", "base")
+        assert not {"src", "href", "srcset", "action", "data", "background"} & set(attributes)
+        assert not any(name.startswith("on") for name in attributes)
+    for style in page.raw["style"]:
+        assert "@import" not in style
+        assert "url(" not in style
+    policy = next(a["content"] for _, a in page.elements if a.get("http-equiv"))
+    assert policy is not None
+    rules = dict(rule.split(maxsplit=1) for rule in policy.split(";"))
+    assert rules.pop("default-src") == "'none'"
+    # Neither a host nor a scheme that reaches one.
+    assert set(" ".join(rules.values()).split()) <= {"'none'", "'unsafe-inline'", "data:", "blob:"}
+    # Plotly's button that uploads a figure.
+    assert "showSendToCloud: false" in page.raw["script"][-1]
+
+
+def test_the_page_fits_phones_and_dark_rooms(tmp_path: Path) -> None:
+    page = read_page(make_study(10), tmp_path)
+    metas = {a.get("name"): a.get("content") for tag, a in page.elements if tag == "meta"}
+    assert metas["viewport"] == "width=device-width, initial-scale=1"
+    assert metas["color-scheme"] == "light dark"
+    assert "@media (prefers-color-scheme: dark)" in page.raw["style"][0]
+    for figure in page.figures:
+        assert figure["layout"]["paper_bgcolor"] == "rgba(0,0,0,0)"
+        assert "width" not in figure["layout"]
+
+
+ATTACK = '</script><img src=x onerror="alert(1)">\ud800'
+
+
+def test_foreign_text_stays_text(tmp_path: Path) -> None:
+    space: dict[str, BaseDistribution] = {
+        ATTACK: IntDistribution(0, 9),
+        "c": CategoricalDistribution((ATTACK, "b")),
+    }
+    study = optuna.create_study(study_name=ATTACK)
+    study.set_metric_names([ATTACK])
+    study.set_user_attr(ATTACK, ATTACK)
+    for number in range(3):
+        outcome: dict[str, Any] = {"value": 1.0} if number else {"state": TrialState.FAIL}
+        study.add_trial(
+            make_trial(
+                number,
+                {ATTACK: number, "c": ATTACK},
+                distributions=space,
+                source="llm",
+                rationale=ATTACK,
+                record={"model": ATTACK, "requests": 1, "error": ATTACK},
+                user_attrs={"fail_reason": ATTACK},
+                **outcome,
+            )
+        )
+    page = read_page(study, tmp_path, baselines={ATTACK: 2.0})
+    plain = read_page(make_study(10), tmp_path)
+    assert {tag for tag, _ in page.elements} == {tag for tag, _ in plain.elements}
+    assert [tag for tag, _ in page.elements].count("script") == 2 + len(page.figures)
+    assert not any("onerror" in a for _, a in page.elements)
+    assert '<img src=x onerror="alert(1)">' in " ".join(page.text)
+
+
+def test_the_script_sorts_every_column_of_the_trials(tmp_path: Path) -> None:
+    page = read_page(make_study(10), tmp_path)
+    (table,) = [a for tag, a in page.elements if tag == "table" and "data-sortable" in a]
+    heads = re.search(r"<table data-sortable><thead>.*?</thead>", page.source, re.DOTALL)
+    assert heads is not None
+    assert heads[0].count("<button") == heads[0].count("<th ") == len(page.table("rationale")[0])
+    assert table == {"data-sortable": None}
+
+
+# ---- in a browser
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with chromium() as program:
+        yield program
+
+
+@in_a_browser
+@pytest.mark.parametrize(
+    ("width", "scheme", "columns"), [(390, "dark", 1), (390, "light", 1), (1200, "dark", 3)]
+)
+def test_the_page_fits_the_screen_and_the_scheme(
+    browser: Any, tmp_path: Path, width: int, scheme: str, columns: int
+) -> None:
+    path = report(make_study(40), tmp_path / "page.html", baselines={"defaults": 0.2})
+    context = browser.new_context(
+        viewport={"width": width, "height": 800}, color_scheme=scheme, offline=True
+    )
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    asked: list[str] = []
+    complaints: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(path.as_uri())
+    page.wait_for_selector(".figure .main-svg")
+    page.screenshot(path=tmp_path / "page.png", full_page=True)
+    assert asked == [path.as_uri()]
+    assert complaints == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.locator(".figure .main-svg").count() >= page.locator(".figure").count() == 5
+    ink, paper = (
+        sum(
+            map(
+                int,
+                re.findall(r"\d+", page.evaluate(f"getComputedStyle(document.body).{name}"))[:3],
+            )
+        )
+        for name in ("color", "backgroundColor")
+    )
+    assert (ink > paper) == (scheme == "dark")
+    title = page.locator(".figure .ytitle").first
+    assert title.evaluate("e => e.style.fill") == page.evaluate(
+        "getComputedStyle(document.body).color"
+    )
+    panels = page.locator(".figure").nth(1).locator(".xtitle, .x2title, .x3title, .x4title")
+    tops = [panels.nth(i).bounding_box()["x"] // 50 for i in range(panels.count())]
+    assert len(set(tops)) >= columns
+    assert columns > 1 or max(tops) - min(tops) <= 1
+    context.close()
+
+
+@in_a_browser
+def test_a_click_on_a_heading_sorts_the_trials(browser: Any, tmp_path: Path) -> None:
+    page = browser.new_page()
+    page.set_default_timeout(PATIENCE)
+    page.goto(report(make_study(12), tmp_path / "page.html").as_uri())
+    head = page.locator("table[data-sortable] th", has_text="trial")
+    rows = page.locator("table[data-sortable] tbody tr td:first-child")
+    for expected in (range(12), reversed(range(12))):
+        head.locator("button").click()
+        assert [int(n) for n in rows.all_inner_texts()] == list(expected)
+    page.close()
