@@ -39,6 +39,7 @@ from optuna_llm.history.history import Observation
 from optuna_llm.history.losses import MultiFidelity
 from optuna_llm.history.origin import Origin
 from optuna_llm.history.origin import Source
+from optuna_llm.history.overtaken import is_overtaken
 from optuna_llm.history.progress import spent_share
 from optuna_llm.history.repeats import is_noisy
 from optuna_llm.prior import EmbeddedPrior
@@ -55,7 +56,6 @@ from optuna_llm.sharing.start_up import StartUp
 from optuna_llm.sharing.streams import RandomStreams
 from optuna_llm.space.candidates import Domain
 from optuna_llm.space.search_space import SearchSpace
-from optuna_llm.space.tried import Tried
 from optuna_llm.surrogate.belief import Belief
 from optuna_llm.surrogate.threads import one_blas_thread
 from optuna_llm.transfer.teaching import EarlierStudies
@@ -73,6 +73,8 @@ _LAST_PART = 0.9
 _AROUND_SHARE, _BELIEVED_SHARE = 0.5, 0.25
 N_MUTANTS, MUTATION_RATE, MUTATION_STEP = 32, 0.2, 0.15
 _MIN_FINISHED = 4
+# How often a proposal is announced while another worker comes to the same at the same moment.
+_ANNOUNCEMENTS = 2
 
 
 class CQRSampler(DelegatingSampler):
@@ -242,19 +244,17 @@ class CQRSampler(DelegatingSampler):
             write_parts(study, trial, Attendance.here(trial))
             self._label(study, trial, *self._start.label(position, self._inner))
             return {}
-        params, why, expected = self._propose(study, history, space, trial)
-        # While this was computed another worker may have come to the same.
-        now = self._history(study, trial)
-        finished = {o.number for o in history.observations if o.state.is_finished()}
-        others = [o.intended for o in now.observations if o.number not in finished]
-        if params and Tried.of(space, [(p, ()) for p in others]).repeats(params):
-            params, why, expected = self._propose(study, now, space, trial)
-        # Where nobody has asked for a parameter yet, it may be another one than announced.
-        params = {name: value for name, value in params.items() if name in now.asked}
-        announced = Announcement.native(space.distributions, params)
-        # What is said of the sampler's own choice does not hold of a user's.
-        told = Expected() if fixed_params(trial) else expected
-        write_parts(study, trial, Attendance.here(trial), announced, told)
+        for _ in range(_ANNOUNCEMENTS):
+            params, why, expected = self._propose(study, history, space, trial)
+            # Where nobody has asked for a parameter yet, it may be another one than announced.
+            params = {name: value for name, value in params.items() if name in history.asked}
+            announced = Announcement.native(space.distributions, params)
+            # What is said of the sampler's own choice does not hold of a user's.
+            told = Expected() if fixed_params(trial) else expected
+            write_parts(study, trial, Attendance.here(trial), announced, told)
+            before, history = history, self._history(study, trial)
+            if not is_overtaken(params, space, before, history):
+                break
         self._label(study, trial, "base", why)
         return params
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from optuna import Study
     from optuna.storages import BaseStorage
+    from optuna.storages import RDBStorage
 
 
 # Seconds for which SQLite waits for another process that writes.
@@ -100,14 +101,14 @@ def open_storage(url: str, *, must_exist: bool = False) -> BaseStorage:
         wait = {"timeout": _BUSY_SECONDS} if parsed.get_backend_name() == "sqlite" else {}
         for _ in range(_TRIES):
             try:
-                return RDBStorage(url, engine_kwargs={"connect_args": wait})
+                return _exclusive(RDBStorage(url, engine_kwargs={"connect_args": wait}))
             except sqlalchemy.exc.DBAPIError as error:
                 # Another process has just created what this one was about to create.
                 is_there = "already exists" in str(error)
                 if not is_there and not isinstance(error, sqlalchemy.exc.IntegrityError):
                     raise
                 time.sleep(_PAUSE_SECONDS)
-        return RDBStorage(url, engine_kwargs={"connect_args": wait})
+        return _exclusive(RDBStorage(url, engine_kwargs={"connect_args": wait}))
     except ConfigurationError:
         raise
     # What a broken journal raises is anything; RuntimeError is Optuna's for a database of another
@@ -126,3 +127,19 @@ def open_storage(url: str, *, must_exist: bool = False) -> BaseStorage:
             f"storage={shown!r} cannot be opened ({reason}); give a URL such as"
             " sqlite:///study.db, or the file of a journal."
         ) from None
+
+
+def _exclusive(storage: RDBStorage) -> RDBStorage:
+    """Let SQLite begin its transactions as other databases do: what was read stays so.
+
+    Otherwise two processes that both find a trial running would both end it.
+    """
+    import sqlalchemy
+
+    if storage.engine.dialect.name == "sqlite":
+
+        @sqlalchemy.event.listens_for(storage.engine, "begin")
+        def begin(connection: sqlalchemy.Connection) -> None:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return storage

@@ -26,6 +26,7 @@ from optuna_llm.history.history import History
 from optuna_llm.history.note import Note
 from optuna_llm.history.note import SaveNote
 from optuna_llm.history.origin import Origin
+from optuna_llm.history.overtaken import is_overtaken
 from optuna_llm.prior import EmbeddedPrior
 from optuna_llm.sharing.base import Base
 from optuna_llm.sharing.base_point import BasePoint
@@ -137,11 +138,17 @@ class HybridSampler(DelegatingSampler, abc.ABC):
             proposal = replace(self._beside(turn, fixed), expected=Expected())
         else:
             proposal = self._from_design(turn) or self._propose(turn) or self._from_base(turn)
-            if proposal.expected == Expected():
-                proposal = replace(proposal, expected=turn.outlook.expected(proposal.params))
+            proposal = proposal.expecting(turn.outlook)
         # What is announced is what will be run: what is enqueued, or was begun before, stays.
         given, _ = exact({**fixed, **trial.params}, search_space)
         announced = {**proposal.params, **given}
+        if not fixed and not proposal.origin.design:
+            write_parts(study, trial, Announcement.native(space.distributions, announced))
+            now = History.from_study(study, trial, self._search_space)
+            if is_overtaken(announced, space, history, now):
+                turn = replace(turn, history=now)
+                proposal = self._instead(turn, proposal)
+                announced = {**proposal.params, **given}
         self._write(study, trial, replace(proposal, params=announced), space)
         self._look_ahead(turn, proposal)
         # What nobody has asked for yet may be asked for otherwise than announced: it is handed
@@ -308,6 +315,15 @@ class HybridSampler(DelegatingSampler, abc.ABC):
         return Proposal(sample, Origin("prior", f"Near {centre} values."))
 
     # ---- the base sampler
+
+    def _instead(self, turn: Turn, overtaken: Proposal) -> Proposal:
+        """Return the base sampler's point, where another worker has come to the same proposal.
+
+        What an answer of the model has cost, and what else it held, stays with the trial.
+        """
+        why = "Another worker has just begun what was proposed."
+        base = self._from_base(turn, "base", why, cost=overtaken.cost).expecting(turn.outlook)
+        return replace(base, queue=overtaken.queue, statement=overtaken.statement)
 
     def _beside(self, turn: Turn, fixed: Mapping[str, Any]) -> Proposal:
         """Return what goes with the values that the user has enqueued; the trial is the user's."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from dataclasses import field
+from dataclasses import replace
 import functools
 from typing import TYPE_CHECKING
 from typing import Any
@@ -95,6 +96,12 @@ class Proposal:
     expected: Expected = field(default_factory=Expected)
     candidates: tuple[Candidate, ...] = ()
     attributes: Traces = field(default_factory=Traces)
+
+    def expecting(self, outlook: Outlook) -> Proposal:
+        """Return it with what the statistical surrogate expects of it."""
+        if self.expected != Expected():
+            return self
+        return replace(self, expected=outlook.expected(self.params))
 
 
 @dataclass(frozen=True)
