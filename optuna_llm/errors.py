@@ -1,6 +1,43 @@
-"""Everything that can go wrong, one class for each kind of answer to it."""
+"""Everything that can go wrong, one class for each kind of answer to it.
+
+No message holds a secret: whatever comes from outside goes through :func:`redact` first.
+"""
 
 from __future__ import annotations
+
+from collections import deque
+import os
+import re
+
+
+_MASK = "[redacted]"
+
+# Environment variables whose values are masked wherever they turn up.
+_SECRET_VARIABLE = re.compile(r"(API_?KEY|ACCESS_KEY|TOKEN|SECRET|PASSWORD)$", re.IGNORECASE)
+# Shorter values are words ("none", "ollama"), and masking them would garble the message.
+_SHORTEST_SECRET = 8
+
+_KEY_LIKE = (
+    # Authorization headers: Bearer abc, Basic abc.
+    re.compile(r"\b(?P<keep>(?:Bearer|Basic)\s+)(?!\[redacted)[^\s\"',;]{6,}", re.IGNORECASE),
+    # api-key: abc, "x-goog-api-key": "abc", ?key=abc, password='abc'.
+    re.compile(
+        r"(?P<keep>\b(?:[\w-]{0,40}(?:api[-_ ]?key|token|secret)|passw(?:or)?d|key|authorization)"
+        r"[\"']?\s*[:=]\s*[\"']?)(?!\[redacted)[^\s\"'&,;)}\]]{6,}",
+        re.IGNORECASE,
+    ),
+    # Keys known by their form: OpenAI and others, Groq, Google, xAI, Hugging Face, NVIDIA, ...
+    re.compile(r"\b(?P<keep>)(?:sk|pk|rk|xai|pplx|nvapi|csk)-[\w*.-]{6,}"),
+    re.compile(r"\b(?P<keep>)(?:gsk|hf|fw|ghp|r8|tgp)_[\w*]{6,}"),
+    re.compile(r"\b(?P<keep>)AIza[\w*-]{6,}"),
+    # https://user:password@host, also where the password holds a slash or an @.
+    re.compile(r"(?P<keep>://)(?:[^/\s]+|[^/\s:@]*:(?!\d+(?:/|\s|$))\S+)(?=@)"),
+    # ?password=abc, however short.
+    re.compile(
+        r"(?P<keep>[?&](?:\w*password|passwd|pwd|token|secret|key)=)(?!\[redacted)[^&\s\"']+",
+        re.IGNORECASE,
+    ),
+)
 
 
 class OptunaLLMError(Exception):
@@ -58,3 +95,24 @@ class ConflictError(OptunaLLMError):
 
 class StorageError(OptunaLLMError):
     """The storage did not answer this time; the same command may be given again."""
+
+
+# The keys that this process has used last; a key may have any form.
+_used: deque[str] = deque(maxlen=32)
+
+
+def remember(secret: str) -> None:
+    """Have :func:`redact` mask ``secret`` from now on."""
+    if secret not in _used:
+        _used.append(secret)
+
+
+def redact(text: str) -> str:
+    """Mask keys in ``text``: those in use, those of the environment, and what looks like one."""
+    known = [value for name, value in os.environ.items() if _SECRET_VARIABLE.search(name)]
+    for secret in sorted({*_used, *known}, key=len, reverse=True):
+        if len(secret) >= _SHORTEST_SECRET:
+            text = text.replace(secret, _MASK)
+    for pattern in _KEY_LIKE:
+        text = pattern.sub(rf"\g<keep>{_MASK}", text)
+    return text

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from typing import Any
 
 from optuna_llm.chat import estimate_tokens
-from optuna_llm.chat import redact
+from optuna_llm.errors import redact
 
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ from optuna_llm.chat.budget import Spending
 from optuna_llm.chat.cassette import Cassette
 from optuna_llm.chat.connect import connect
 from optuna_llm.chat.connect import time_limits
-from optuna_llm.chat.credentials import redact
 from optuna_llm.chat.failure import is_timeout
 from optuna_llm.chat.ledger import Ledger
 from optuna_llm.chat.ledger import LedgerStore
@@ -35,7 +34,6 @@ __all__ = [
     "estimate_prompt_tokens",
     "estimate_tokens",
     "is_timeout",
-    "redact",
     "reported_usage",
     "time_limits",
     "tokens_for",

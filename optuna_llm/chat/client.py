@@ -18,7 +18,6 @@ from typing import Protocol
 from optuna_llm.chat.attempt import Attempt
 from optuna_llm.chat.attempt import GivenUp
 from optuna_llm.chat.credentials import KeyOrigin
-from optuna_llm.chat.credentials import redact
 from optuna_llm.chat.dialect import Dialect
 from optuna_llm.chat.failure import Failure
 from optuna_llm.chat.failure import explain
@@ -39,6 +38,7 @@ from optuna_llm.chat.reply import holds_an_object
 from optuna_llm.chat.reply import read_reply
 from optuna_llm.errors import ConfigurationError
 from optuna_llm.errors import ModelSetupError
+from optuna_llm.errors import redact
 
 
 if TYPE_CHECKING:

@@ -1,8 +1,7 @@
-"""API keys: read when needed; and no secret leaves this room in an exception or a log line."""
+"""API keys: read when needed, and known by where they come from."""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 import os
@@ -13,36 +12,9 @@ from typing import Protocol
 
 from optuna_llm.errors import ConfigurationError
 from optuna_llm.errors import ModelSetupError
+from optuna_llm.errors import redact
+from optuna_llm.errors import remember
 
-
-_MASK = "[redacted]"
-
-# Environment variables whose values are masked wherever they turn up.
-_SECRET_VARIABLE = re.compile(r"(API_?KEY|ACCESS_KEY|TOKEN|SECRET|PASSWORD)$", re.IGNORECASE)
-# Shorter values are words ("none", "ollama"), and masking them would garble the message.
-_SHORTEST_SECRET = 8
-
-_KEY_LIKE = (
-    # Authorization headers: Bearer abc, Basic abc.
-    re.compile(r"\b(?P<keep>(?:Bearer|Basic)\s+)(?!\[redacted)[^\s\"',;]{6,}", re.IGNORECASE),
-    # api-key: abc, "x-goog-api-key": "abc", ?key=abc, password='abc'.
-    re.compile(
-        r"(?P<keep>\b(?:[\w-]{0,40}(?:api[-_ ]?key|token|secret)|passw(?:or)?d|key|authorization)"
-        r"[\"']?\s*[:=]\s*[\"']?)(?!\[redacted)[^\s\"'&,;)}\]]{6,}",
-        re.IGNORECASE,
-    ),
-    # Keys known by their form: OpenAI and others, Groq, Google, xAI, Hugging Face, NVIDIA, ...
-    re.compile(r"\b(?P<keep>)(?:sk|pk|rk|xai|pplx|nvapi|csk)-[\w*.-]{6,}"),
-    re.compile(r"\b(?P<keep>)(?:gsk|hf|fw|ghp|r8|tgp)_[\w*]{6,}"),
-    re.compile(r"\b(?P<keep>)AIza[\w*-]{6,}"),
-    # https://user:password@host, also where the password holds a slash or an @.
-    re.compile(r"(?P<keep>://)(?:[^/\s]+|[^/\s:@]*:(?!\d+(?:/|\s|$))\S+)(?=@)"),
-    # ?password=abc, however short.
-    re.compile(
-        r"(?P<keep>[?&](?:\w*password|passwd|pwd|token|secret|key)=)(?!\[redacted)[^&\s\"']+",
-        re.IGNORECASE,
-    ),
-)
 
 _AROUND = " \t\r\n\"'`"
 
@@ -180,24 +152,3 @@ def _travels(given: str | Callable[[], str]) -> bool:
         and given.__module__ != "__main__"
         and "<" not in given.__qualname__
     )
-
-
-# The keys that this process has used last; a key may have any form.
-_used: deque[str] = deque(maxlen=32)
-
-
-def remember(secret: str) -> None:
-    """Have :func:`redact` mask ``secret`` from now on."""
-    if secret not in _used:
-        _used.append(secret)
-
-
-def redact(text: str) -> str:
-    """Mask keys in ``text``: those in use, those of the environment, and what looks like one."""
-    known = [value for name, value in os.environ.items() if _SECRET_VARIABLE.search(name)]
-    for secret in sorted({*_used, *known}, key=len, reverse=True):
-        if len(secret) >= _SHORTEST_SECRET:
-            text = text.replace(secret, _MASK)
-    for pattern in _KEY_LIKE:
-        text = pattern.sub(rf"\g<keep>{_MASK}", text)
-    return text

@@ -13,7 +13,6 @@ from typing import Any
 from optuna_llm.chat.client import Request
 from optuna_llm.chat.credentials import ApiKey
 from optuna_llm.chat.credentials import ForeignKey
-from optuna_llm.chat.credentials import remember
 from optuna_llm.chat.prices import Prices
 from optuna_llm.chat.prices import import_litellm
 from optuna_llm.chat.prices import litellm_prices
@@ -25,6 +24,7 @@ from optuna_llm.chat.reply import parse_body
 from optuna_llm.chat.stream import Stream
 from optuna_llm.errors import MissingExtraError
 from optuna_llm.errors import ModelSetupError
+from optuna_llm.errors import remember
 
 
 if TYPE_CHECKING:

@@ -17,7 +17,6 @@ from typing import Any
 from typing import cast
 
 from optuna_llm.chat.credentials import KeyOrigin
-from optuna_llm.chat.credentials import redact
 from optuna_llm.chat.dialect import Complaint
 from optuna_llm.chat.model import Usage
 from optuna_llm.chat.model import reported_usage
@@ -27,6 +26,7 @@ from optuna_llm.chat.reply import excerpt
 from optuna_llm.errors import ModelError
 from optuna_llm.errors import ModelSetupError
 from optuna_llm.errors import OptunaLLMError
+from optuna_llm.errors import redact
 
 
 _NO_MONEY = re.compile(

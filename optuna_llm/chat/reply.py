@@ -9,13 +9,13 @@ import json
 import re
 from typing import Any
 
-from optuna_llm.chat.credentials import redact
 from optuna_llm.chat.model import Token
 from optuna_llm.chat.model import Usage
 from optuna_llm.chat.stream import REPETITION
 from optuna_llm.chat.stream import Stream
 from optuna_llm.errors import EmptyReplyError
 from optuna_llm.errors import ModelError
+from optuna_llm.errors import redact
 
 
 # Fields of a message in which servers put what the model has thought.

@@ -12,7 +12,6 @@ from typing import NoReturn
 from optuna_llm import __version__
 from optuna_llm.ask_tell.plain import as_error
 from optuna_llm.ask_tell.plain import as_json
-from optuna_llm.chat import redact
 from optuna_llm.command.arguments import PROGRAM
 from optuna_llm.command.done import add_done
 from optuna_llm.command.for_agents import add_ask
@@ -36,6 +35,7 @@ from optuna_llm.errors import ConflictError
 from optuna_llm.errors import ModelError
 from optuna_llm.errors import OptunaLLMError
 from optuna_llm.errors import StorageError
+from optuna_llm.errors import redact
 
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ import importlib.util
 import sys
 from typing import TYPE_CHECKING
 
-from optuna_llm.chat import redact
 from optuna_llm.command.arguments import PROGRAM
 from optuna_llm.command.arguments import add_connection
 from optuna_llm.command.arguments import positive
+from optuna_llm.errors import redact
 from optuna_llm.history.stored import open_storage
 
 

@@ -30,12 +30,12 @@ from optuna_llm.prompts import Example
 from optuna_llm.prompts import Prediction
 from optuna_llm.prompts import PromptOptions
 from optuna_llm.prompts import n_fitting
-from optuna_llm.prompts import parse_labels
-from optuna_llm.prompts import parse_scores
 from optuna_llm.prompts import prediction_messages
 from optuna_llm.prompts import prediction_schema
 from optuna_llm.prompts import score_legend
-from optuna_llm.prompts.prediction import Guess
+from optuna_llm.replies.prediction import Guess
+from optuna_llm.replies.prediction import parse_labels
+from optuna_llm.replies.prediction import parse_scores
 from optuna_llm.space.encoding import Encoding
 from optuna_llm.space.search_space import SearchSpace
 

@@ -21,7 +21,7 @@ from optuna_llm.expectations.track_record import TrackRecord
 from optuna_llm.history.predictions import Predictions
 from optuna_llm.history.scores import ScoreScale
 from optuna_llm.prompts import Prediction
-from optuna_llm.prompts.prediction import INTERVAL_DEVIATIONS
+from optuna_llm.replies.prediction import INTERVAL_DEVIATIONS
 from optuna_llm.surrogate.acquisition import log_expected_improvement
 
 

@@ -7,16 +7,16 @@ from typing import Literal
 
 import numpy as np
 
+from optuna_llm.history.fidelity import aligned_values
+from optuna_llm.history.fidelity import last_values
 from optuna_llm.history.history import History
 from optuna_llm.history.history import Observation
-from optuna_llm.surrogate.fidelity import aligned_values
-from optuna_llm.surrogate.fidelity import last_values
-from optuna_llm.surrogate.targets import chebyshev
 
 
 MultiFidelity = Literal["aligned", "last", "ignore"]
 
 _MAX_PRUNED_AWAITED = 50
+_AUGMENTATION = 0.05
 
 
 def losses_of(
@@ -31,14 +31,14 @@ def losses_of(
         trials: Complete trials, and with one objective also others that have reported, n of them.
         weights: Of the objectives, where there are several.
         multi_fidelity: What a trial that was stopped has lost: ``"last"``: its last value; else
-            what it would have come to (:func:`optuna_llm.surrogate.fidelity.aligned_values`).
+            what it would have come to (:func:`optuna_llm.history.fidelity.aligned_values`).
 
     Returns:
         Shape (n,).
     """
     if len(weights) > 0:
         values = np.array([o.values for o in trials], dtype=float)
-        return chebyshev(values.reshape(-1, len(weights)), weights)
+        return _chebyshev(values.reshape(-1, len(weights)), weights)
     final = [None if o.values is None else o.values[0] for o in trials]
     if all(o.values is not None for o in trials):
         return np.array(final, dtype=float)
@@ -69,3 +69,20 @@ def known_and_awaited(
     known += [o for o in history.pruned if o.intermediate_values] + reported
     numbers = {o.number for o in reported}
     return known, [o for o in awaited if o.number not in numbers]
+
+
+def _chebyshev(values: np.ndarray, weights: Sequence[float] | np.ndarray) -> np.ndarray:
+    """Return the augmented Chebyshev scalarisation of the ranks of several objectives.
+
+    As in ParEGO (Knowles 2006), but of ranks: objectives may differ in spread by any factor.
+
+    Args:
+        values: Objective values, shape (n, objectives), lower is better.
+        weights: Of the objectives, not negative, summing to one.
+
+    Returns:
+        Shape (n,), from 0 to 1.05, lower is better.
+    """
+    ranks = np.column_stack([np.unique(v, return_inverse=True)[1] for v in values.T])
+    weighted = ranks / np.maximum(ranks.max(axis=0, initial=0), 1) * np.asarray(weights)
+    return np.asarray(weighted.max(axis=1, initial=0.0) + _AUGMENTATION * weighted.sum(axis=1))

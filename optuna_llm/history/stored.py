@@ -7,9 +7,9 @@ from pathlib import Path
 import time
 from typing import TYPE_CHECKING
 
-from optuna_llm.chat import redact
 from optuna_llm.errors import ConfigurationError
 from optuna_llm.errors import StorageError
+from optuna_llm.errors import redact
 
 
 if TYPE_CHECKING:

@@ -24,8 +24,6 @@ from optuna_llm.prompts.history_text import DEFAULT_TOKEN_BUDGET
 from optuna_llm.prompts.history_text import history_text
 from optuna_llm.prompts.history_text import pending_text
 from optuna_llm.prompts.prediction import Prediction
-from optuna_llm.prompts.prediction import parse_labels
-from optuna_llm.prompts.prediction import parse_scores
 from optuna_llm.prompts.prediction import prediction_messages
 from optuna_llm.prompts.prediction import prediction_schema
 from optuna_llm.prompts.proposal import PromptOptions
@@ -50,8 +48,6 @@ __all__ = [
     "candidate_messages",
     "history_text",
     "n_fitting",
-    "parse_labels",
-    "parse_scores",
     "pending_text",
     "plausible_targets",
     "prediction_messages",

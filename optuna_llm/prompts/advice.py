@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
-import string
 from typing import Any
 
 from optuna_llm.history.attributes import shorten
 from optuna_llm.prompts.text import show_configuration
 from optuna_llm.space.search_space import SearchSpace
+from optuna_llm.space.words import letters
 
 
 # Points of the statistical sampler that are shown at most.
@@ -50,11 +50,6 @@ class Advice:
     remarks: Sequence[str] = ()
     defaults: Mapping[str, Any] | None = None
     is_noisy: bool = False
-
-
-def letters(n: int) -> str:
-    """Return the names of n points of the statistical sampler: A, B, C, ..."""
-    return string.ascii_uppercase[:n]
 
 
 def advice_text(space: SearchSpace, advice: Advice) -> str:

@@ -10,12 +10,12 @@ from optuna.distributions import CategoricalDistribution
 from optuna.distributions import IntDistribution
 
 from optuna_llm.prompts.advice import MAX_POINTS
-from optuna_llm.prompts.advice import letters
 from optuna_llm.prompts.roles import ROLES
 from optuna_llm.prompts.schema import json_schema
 from optuna_llm.prompts.text import MAX_REASON
 from optuna_llm.space.search_space import SearchSpace
 from optuna_llm.space.words import MAX_NAME
+from optuna_llm.space.words import letters
 from optuna_llm.space.words import quote
 
 
@@ -146,7 +146,7 @@ def proposal_schema(
         "maxItems": n_candidates,
     }
     if beside.views:
-        letter = {"type": "string", "enum": list(letters(MAX_POINTS))}
+        letter = {"type": "string", "enum": letters(MAX_POINTS)}
         properties["optimizer"] = _list(_OPTIMIZER, letter, MAX_POINTS)
         # Choices that are numbers have an order, and a size.
         if numbers := [n for n, k in zip(space.names, space.n_choices, strict=True) if k == 0]:

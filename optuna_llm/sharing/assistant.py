@@ -24,12 +24,12 @@ from optuna_llm.chat import Completion
 from optuna_llm.chat import Ledger
 from optuna_llm.chat import estimate_prompt_tokens
 from optuna_llm.chat import is_timeout
-from optuna_llm.chat import redact
 from optuna_llm.chat import reported_usage
 from optuna_llm.chat import tokens_for
 from optuna_llm.errors import BudgetExceededError
 from optuna_llm.errors import ModelError
 from optuna_llm.errors import OptunaLLMError
+from optuna_llm.errors import redact
 from optuna_llm.history.candidate import Candidate
 from optuna_llm.history.cost import Cost
 from optuna_llm.history.statement import Statement

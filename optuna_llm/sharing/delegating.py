@@ -9,7 +9,7 @@ from typing import Any
 
 from optuna.samplers import BaseSampler
 
-from optuna_llm.chat import redact
+from optuna_llm.errors import redact
 from optuna_llm.history.failure import write_failure
 from optuna_llm.sharing.checks import check_sampler
 

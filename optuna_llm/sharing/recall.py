@@ -13,11 +13,11 @@ from optuna_llm.history.candidate import Candidate
 from optuna_llm.history.statement import Statement
 from optuna_llm.history.statement import rules_in_force
 from optuna_llm.history.statement import statements
-from optuna_llm.prompts.advice import letters
 from optuna_llm.prompts.memory import Fate
 from optuna_llm.prompts.memory import memory_lines
 from optuna_llm.prompts.roles import REPEAT
 from optuna_llm.space.tried import Tried
+from optuna_llm.space.words import letters
 
 
 if TYPE_CHECKING:

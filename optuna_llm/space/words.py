@@ -68,3 +68,15 @@ def describe(space: SearchSpace, name: str) -> str:
         if distribution.step is not None and distribution.step != 1:
             text += f", in steps of {format_number(distribution.step)}"
     return text + (", only where it applies" if name in space.optional else "")
+
+
+def letters(n: int) -> list[str]:
+    """Return n names for questions or points: A, B, ..., Z, AA, AB, ..."""
+    names: list[str] = []
+    for i in range(n):
+        name, rest = "", i + 1
+        while rest:
+            rest, letter = divmod(rest - 1, 26)
+            name = chr(ord("A") + letter) + name
+        names.append(name)
+    return names

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 import functools
 import math
 from typing import Literal
@@ -13,28 +12,10 @@ import numpy as np
 
 TargetScale = Literal["saturating", "rank", "raw"]
 
-_AUGMENTATION = 0.05
 # In median deviations of the better half: linear up to here beyond the median, and from there on
 # at most this much more.
 _LINEAR, _BEYOND = 3.0, 3.0
 _LEAST_UNIT = 1e-150
-
-
-def chebyshev(values: np.ndarray, weights: Sequence[float] | np.ndarray) -> np.ndarray:
-    """Return the augmented Chebyshev scalarisation of the ranks of several objectives.
-
-    As in ParEGO (Knowles 2006), but of ranks: objectives may differ in spread by any factor.
-
-    Args:
-        values: Objective values, shape (n, objectives), lower is better.
-        weights: Of the objectives, not negative, summing to one.
-
-    Returns:
-        Shape (n,), from 0 to 1.05, lower is better.
-    """
-    ranks = np.column_stack([np.unique(v, return_inverse=True)[1] for v in values.T])
-    weighted = ranks / np.maximum(ranks.max(axis=0, initial=0), 1) * np.asarray(weights)
-    return np.asarray(weighted.max(axis=1, initial=0.0) + _AUGMENTATION * weighted.sum(axis=1))
 
 
 class TargetTransform:

@@ -11,12 +11,12 @@ import traceback
 import pytest
 
 from optuna_llm.chat import connect
-from optuna_llm.chat import redact
 from optuna_llm.chat.credentials import ApiKey
 from optuna_llm.errors import ConfigurationError
 from optuna_llm.errors import ModelError
 from optuna_llm.errors import ModelSetupError
 from optuna_llm.errors import OptunaLLMError
+from optuna_llm.errors import redact
 from tests.chat.conftest import HELLO
 from tests.chat.conftest import Start
 from tests.support.server import RESET

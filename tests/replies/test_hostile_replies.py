@@ -12,10 +12,10 @@ import pytest
 
 from optuna_llm.chat import Completion
 from optuna_llm.chat import Usage
-from optuna_llm.prompts.prediction import parse_labels
-from optuna_llm.prompts.prediction import parse_scores
 from optuna_llm.replies import lenient_json
 from optuna_llm.replies import reply
+from optuna_llm.replies.prediction import parse_labels
+from optuna_llm.replies.prediction import parse_scores
 from optuna_llm.replies.reply import parse_proposals
 from optuna_llm.space.search_space import SearchSpace
 

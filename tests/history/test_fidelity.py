@@ -8,9 +8,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 import numpy as np
 
-from optuna_llm.surrogate.fidelity import align
-from optuna_llm.surrogate.fidelity import aligned_values
-from optuna_llm.surrogate.fidelity import last_values
+from optuna_llm.history.fidelity import align
+from optuna_llm.history.fidelity import aligned_values
+from optuna_llm.history.fidelity import last_values
 
 
 # Losses fall by 1 from step 1 to 3 and by another 2 to the final value at step 9.
