@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from optuna_llm.transfer.teaching import EarlierStudies
     from optuna_llm.transfer.warm_start import warm_start
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "AgentSampler",

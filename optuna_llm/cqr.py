@@ -113,9 +113,9 @@ class CQRSampler(DelegatingSampler):
         search_space: Distributions of the parameters, where they are known beforehand. Others
             are added as trials ask for them.
         surrogate: ``"ensemble"``, or ``"gbt"`` for the published method: gradient-boosted
-            quantile regression with split-conformal correction (imports scikit-learn); or
-            ``"classifier"``, which uses the order of the trials only (BORE: see
-            :mod:`optuna_llm.surrogate.density_ratio`; imports scikit-learn).
+            quantile regression with split-conformal correction (needs the extra ``scikit-learn``);
+            or ``"classifier"``, which uses the order of the trials only (BORE: see
+            :mod:`optuna_llm.surrogate.density_ratio`; needs the same).
         acquisition: ``"ei"``: expected improvement; ``"ts"``: quantiles drawn independently
             (Thompson sampling, the published rule); ``"lcb"``: the 0.2 quantile. By default
             ``"ei"``, and ``"ts"`` for ``surrogate="gbt"``. With ``"classifier"`` there are
@@ -159,6 +159,7 @@ class CQRSampler(DelegatingSampler):
 
     Raises:
         ConfigurationError: An argument is wrong; the message says which and why.
+        MissingExtraError: The surrogate needs scikit-learn, which is not installed.
     """
 
     def __init__(

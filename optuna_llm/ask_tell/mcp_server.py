@@ -28,9 +28,9 @@ from optuna_llm.ask_tell.plain import within
 from optuna_llm.ask_tell.space_file import distributions
 from optuna_llm.errors import ConfigurationError
 from optuna_llm.errors import OptunaLLMError
+from optuna_llm.extras import import_extra
 from optuna_llm.history.stored import open_storage
 from optuna_llm.history.stored import storage_errors
-from optuna_llm.reporting.extras import import_extra
 from optuna_llm.reporting.page import report
 from optuna_llm.reporting.tables import summarize_model_use
 from optuna_llm.reporting.tables import summarize_sources
@@ -61,9 +61,9 @@ def server(storage: str, *, max_tokens: int = MAX_TOKENS) -> Any:
         MissingExtraError: The SDK is not installed.
         ConfigurationError: The storage cannot be opened.
     """
-    sdk = import_extra("mcp", "mcp.server.mcpserver", extra="mcp", need="MCP servers")
+    sdk = import_extra("mcp", "mcp.server.mcpserver", extra="mcp", need="MCP servers need")
     exceptions = import_extra(
-        "mcp", "mcp.server.mcpserver.exceptions", extra="mcp", need="MCP servers"
+        "mcp", "mcp.server.mcpserver.exceptions", extra="mcp", need="MCP servers need"
     ).server.mcpserver.exceptions
     open_storage(storage)
     made = sdk.server.mcpserver.MCPServer(

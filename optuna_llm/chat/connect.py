@@ -67,9 +67,9 @@ def connect(
             - a model of OpenAI: ``"gpt-5.4-mini"``;
             - a provider and its model: ``"ollama/qwen3"``, ``"groq/openai/gpt-oss-120b"``; known
               are openai, anthropic, gemini, openrouter, groq, deepseek, mistral, ollama and
-              lm_studio; all others go through LiteLLM (``pip install "optuna-llm[litellm]"``);
-            - a model in a file, run in this process: ``"gguf:path/to/model.gguf"`` (``pip install
-              "optuna-llm[local]"``);
+              lm_studio; all others go through LiteLLM (the extra ``litellm``);
+            - a model in a file, run in this process: ``"gguf:path/to/model.gguf"`` (the extra
+              ``local``);
             - with ``base_url``, the name that the server there uses, taken as it is;
             - an ``openai.OpenAI`` or ``openai.AzureOpenAI`` object, with ``model_name``;
             - a function from a prompt to an answer;

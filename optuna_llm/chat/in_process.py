@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 import contextlib
 import ctypes
-import importlib.util
 import json
 import logging
 import math
@@ -25,9 +24,9 @@ from optuna_llm.chat.model import estimate_prompt_tokens
 from optuna_llm.chat.prices import Prices
 from optuna_llm.chat.stream import Stream
 from optuna_llm.errors import ConfigurationError
-from optuna_llm.errors import MissingExtraError
 from optuna_llm.errors import ModelError
 from optuna_llm.errors import ModelSetupError
+from optuna_llm.extras import check_extra
 
 
 if TYPE_CHECKING:
@@ -273,9 +272,5 @@ def _checked(path: str) -> Path:
             f"{model} is no GGUF file; models for llama.cpp come in this format, weights of other"
             " formats need a server or a conversion first"
         )
-    if importlib.util.find_spec("xllamacpp") is None:
-        raise MissingExtraError(
-            f'{model} needs xllamacpp; install it with pip install "optuna-llm[local]", or with'
-            " pip install xllamacpp"
-        )
+    check_extra("xllamacpp", extra="local", need=f"{model} needs")
     return where.absolute()

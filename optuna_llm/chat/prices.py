@@ -13,6 +13,7 @@ from typing import Any
 from optuna_llm.chat.numbers import real
 from optuna_llm.errors import ConfigurationError
 from optuna_llm.errors import MissingExtraError
+from optuna_llm.extras import missing_extra
 
 
 if TYPE_CHECKING:
@@ -85,10 +86,8 @@ def import_litellm() -> Any:
     try:
         import litellm
     except ImportError as error:
-        raise MissingExtraError(
-            "this model needs LiteLLM, which cannot be imported: "
-            f'pip install "optuna-llm[litellm]" ({error})'
-        ) from None
+        missing = missing_extra("LiteLLM", extra="litellm", need="this model needs")
+        raise MissingExtraError(f"{missing}: {error}") from None
     # Otherwise each failed request prints advice to the standard output.
     litellm.suppress_debug_info = True
     return litellm

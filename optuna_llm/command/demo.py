@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-import importlib.util
 import os
 from typing import TYPE_CHECKING
 from typing import Any
@@ -23,7 +22,7 @@ from optuna.samplers import RandomSampler
 from optuna.trial import Trial
 from optuna.trial import TrialState
 
-from optuna_llm.errors import MissingExtraError
+from optuna_llm.extras import check_extra
 from optuna_llm.history.history import History
 from optuna_llm.reporting.page import report
 from optuna_llm.reporting.tables import LABELS
@@ -257,17 +256,13 @@ def demo(
         The path of the report.
 
     Raises:
-        MissingExtraError: XGBoost or Plotly is not installed.
+        MissingExtraError: XGBoost, scikit-learn or Plotly is not installed.
         optuna_llm.errors.OptunaLLMError: The model cannot be used as set up, or the report cannot
             be written.
         KeyboardInterrupt: The user has stopped it; what is finished is stored.
     """
-    for package in ("xgboost", "plotly"):
-        if importlib.util.find_spec(package) is None:
-            raise MissingExtraError(
-                f"The demonstration needs {package}; install it with:"
-                ' pip install "optuna-llm[demo]"'
-            )
+    for package in ("xgboost", "sklearn", "plotly"):
+        check_extra(package, extra="demo", need="The demonstration needs")
     from optuna_llm import LLMSampler
 
     score = xgboost_score()

@@ -20,7 +20,7 @@ def add_mcp(commands: Commands) -> None:
         help="serve the studies of one storage to agents, by the Model Context Protocol",
         description="Serve the studies of one storage on standard input and output, by the Model"
         " Context Protocol: the tools are those of the commands 'ask', 'judge', 'tell' and so on."
-        ' Needs pip install "optuna-llm[mcp]".',
+        ' Needs the extra "mcp".',
     )
     parser.add_argument(
         "storage",

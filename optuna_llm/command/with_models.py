@@ -12,6 +12,7 @@ from optuna_llm.command.arguments import PROGRAM
 from optuna_llm.command.arguments import add_connection
 from optuna_llm.command.arguments import positive
 from optuna_llm.errors import redact
+from optuna_llm.extras import install_command
 from optuna_llm.history.stored import open_storage
 
 
@@ -85,7 +86,7 @@ def _run_demo(arguments: argparse.Namespace) -> int:
     print(f"\nReport:    {path.resolve()}")
     print(f"Dashboard: optuna-dashboard {redact(arguments.storage)}")
     if importlib.util.find_spec("optuna_dashboard") is None:
-        print('           (after pip install "optuna-llm[dashboard]")')
+        print(f"           (after {install_command('dashboard')})")
     return 0
 
 

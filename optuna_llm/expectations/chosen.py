@@ -16,6 +16,7 @@ from optuna_llm.expectations.order import OrderSurrogate
 from optuna_llm.expectations.pool import THOMPSON_LEVELS
 from optuna_llm.expectations.study import BEST_SHARE
 from optuna_llm.expectations.study import StudySurrogate
+from optuna_llm.extras import check_extra
 from optuna_llm.history.history import History
 from optuna_llm.history.losses import MultiFidelity
 from optuna_llm.space.search_space import SearchSpace
@@ -39,11 +40,19 @@ class ChosenSurrogate:
         name: ``ensemble``; ``gbt``, the published method; ``classifier``, for order alone.
         multi_fidelity: What trials that were stopped have lost.
         weighs: Whether a classifier weighs good trials by how good they are.
+
+    Raises:
+        MissingExtraError: It needs scikit-learn, which is not installed.
     """
 
     name: Surrogate
     multi_fidelity: MultiFidelity
     weighs: bool
+
+    def __post_init__(self) -> None:
+        """Look for what only some surrogates need, before a trial is run."""
+        if self.name != "ensemble":
+            check_extra("sklearn", extra="scikit-learn", need=f'surrogate="{self.name}" needs')
 
     def fitted(
         self,

@@ -14,9 +14,9 @@ from typing import Any
 
 from optuna_llm.expectations.in_units import Forecaster
 from optuna_llm.expectations.in_units import forecaster
+from optuna_llm.extras import import_extra
 from optuna_llm.history.history import History
 from optuna_llm.history.origin import SOURCES
-from optuna_llm.reporting.extras import import_extra
 from optuna_llm.reporting.figures.calibration import plot_calibration
 from optuna_llm.reporting.figures.history import mark_hindsight
 from optuna_llm.reporting.figures.history import plot_history
@@ -54,7 +54,7 @@ def require_dashboard() -> Any:
     Raises:
         MissingExtraError: It is not installed.
     """
-    need = "Notes and figures in the dashboard"
+    need = "Notes and figures in the dashboard need"
     return import_extra("optuna_dashboard", extra="dashboard", need=need)
 
 

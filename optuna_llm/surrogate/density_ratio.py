@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from optuna_llm.extras import import_extra
 from optuna_llm.surrogate.table import FilledFeatures
 from optuna_llm.surrogate.table import check_table
 
@@ -72,8 +73,9 @@ class DensityRatio:
         Raises:
             ConfigurationError: Shapes do not fit, y holds NaN or X infinite values.
         """
-        from sklearn.ensemble import ExtraTreesClassifier
-
+        ensemble = import_extra(
+            "sklearn", "sklearn.ensemble", extra="scikit-learn", need="Classifiers need"
+        ).ensemble
         X, y = check_table(X, y)
         self._features = FilledFeatures().fit(X)
         table = self._features.for_trees(X)
@@ -93,7 +95,7 @@ class DensityRatio:
         # Both classes weigh alike.
         own = np.concatenate([weights / weights.sum(), np.full(len(rest), 1 / len(rest))])
         self._n = n_good
-        self._trees = ExtraTreesClassifier(
+        self._trees = ensemble.ExtraTreesClassifier(
             self._n_trees, max_features=None, random_state=self._seed, n_jobs=1
         ).fit(table[rows], labels, sample_weight=own * len(rows) / 2)
         return self

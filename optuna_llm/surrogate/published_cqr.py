@@ -21,6 +21,7 @@ import math
 import numpy as np
 
 from optuna_llm.errors import ConfigurationError
+from optuna_llm.extras import import_extra
 from optuna_llm.surrogate.conformal import check_levels
 from optuna_llm.surrogate.conformal import score_quantiles
 from optuna_llm.surrogate.regressor import QuantileRegressor
@@ -147,10 +148,12 @@ class QuantileTrees:
 
     def fit(self, X: np.ndarray, z: np.ndarray) -> QuantileTrees:
         """Fit on features (n, f) without NaN and targets (n,)."""
-        from sklearn.ensemble import GradientBoostingRegressor
+        ensemble = import_extra(
+            "sklearn", "sklearn.ensemble", extra="scikit-learn", need="Boosted quantiles need"
+        ).ensemble
 
         self._models = [
-            GradientBoostingRegressor(
+            ensemble.GradientBoostingRegressor(
                 loss="quantile", alpha=level, random_state=int(self._rng.integers(2**31))
             ).fit(X, z)
             for level in self._levels

@@ -139,5 +139,5 @@ def test_without_litellm_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setitem(sys.modules, "litellm", None)
     model = connect("together_ai/some-model")
     assert model is not None
-    with pytest.raises(MissingExtraError, match=r'pip install "optuna-llm\[litellm\]"'):
+    with pytest.raises(MissingExtraError, match=r'pip install "litellm.*"litellm"'):
         model.complete(HELLO)

@@ -139,13 +139,13 @@ def test_the_score_is_reproducible_and_depends_on_the_parameters() -> None:
     assert 0 < score({"n_estimators": 20}) < score(params)
 
 
-@pytest.mark.parametrize("package", ["xgboost", "plotly"])
+@pytest.mark.parametrize("package", ["xgboost", "sklearn", "plotly"])
 def test_a_missing_package_is_named_before_anything_is_run(
     package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)
     storage = InMemoryStorage()
-    with pytest.raises(MissingExtraError, match=rf'{package}.*"optuna-llm\[demo\]"'):
+    with pytest.raises(MissingExtraError, match=rf'needs {package}; .*pip install .*"demo"'):
         demo.demo(
             n_trials=1,
             model=None,

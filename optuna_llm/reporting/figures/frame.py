@@ -18,9 +18,9 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from optuna_llm.errors import ConfigurationError
+from optuna_llm.extras import import_extra
 from optuna_llm.history.history import History
 from optuna_llm.history.history import Observation
-from optuna_llm.reporting.extras import import_extra
 from optuna_llm.reporting.tables import LABELS
 from optuna_llm.reporting.tables import Proposer
 from optuna_llm.reporting.tables import is_infeasible
@@ -82,7 +82,7 @@ def import_plotly() -> Any:
         MissingExtraError: It is not installed.
     """
     parts = ("plotly.graph_objects", "plotly.subplots")
-    return import_extra("plotly", *parts, extra="plot", need="Figures")
+    return import_extra("plotly", *parts, extra="plot", need="Figures need")
 
 
 def check_target(history: History, target_index: int) -> None:
