@@ -1,20 +1,45 @@
-"""Arguments that several subcommands share."""
+"""How a subcommand is declared, and the arguments that several of them share."""
 
 from __future__ import annotations
 
 import argparse
 from contextlib import contextmanager
+import inspect
 from typing import TYPE_CHECKING
 from typing import Any
 import warnings
 
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from collections.abc import Iterator
 
     Commands = argparse._SubParsersAction[Any]
 
 PROGRAM = "optuna-llm"
+
+
+def add_command(
+    commands: Commands, name: str, run: Callable[[argparse.Namespace], int]
+) -> argparse.ArgumentParser:
+    """Add a subcommand; what ``--help`` says of it is the docstring of what it runs.
+
+    Args:
+        commands: The subcommands so far.
+        name: What it is called by.
+        run: What it does. The first line of its docstring stands in the list of subcommands, the
+            next paragraph describes it, and another one is the last word of its help.
+    """
+    short, *paragraphs = inspect.cleandoc(run.__doc__ or name).split("\n\n")
+    long, last = [*paragraphs, None, None][:2]
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=short[0].lower() + short[1:].removesuffix("."),
+        description=long or short,
+        epilog=last,
+    )
+    parser.set_defaults(run=run)
+    return parser
 
 
 def add_study(parser: argparse.ArgumentParser) -> None:

@@ -6,6 +6,7 @@ from dataclasses import asdict
 import json
 from typing import TYPE_CHECKING
 
+from optuna_llm.command.arguments import add_command
 from optuna_llm.command.arguments import add_study
 from optuna_llm.command.arguments import positive
 from optuna_llm.history.stored import load_study
@@ -20,15 +21,7 @@ if TYPE_CHECKING:
 
 def add_done(commands: Commands) -> None:
     """Add the command."""
-    parser = commands.add_parser(
-        "done",
-        help="tell whether a stored study is done, by its exit code",
-        description="Tell whether further trials of a study are worth running. For workers"
-        " in a shell: run a trial as long as the exit code is 1. Of several rules any may decide;"
-        " without one, the study is done when the next trial is expected to bring too little.",
-        epilog="The exit code is 0 if the study is done or was stopped, 1 if it is to go on, 2 for"
-        " a wrong argument.",
-    )
+    parser = add_command(commands, "done", _run)
     add_study(parser)
     parser.add_argument(
         "--trials",
@@ -65,10 +58,18 @@ def add_done(commands: Commands) -> None:
         help="a bound on the regret against the error of the best trial's folds",
     )
     parser.add_argument("--json", action="store_true", help="print it as one JSON object")
-    parser.set_defaults(run=_run)
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    """Tell whether a stored study is done, by its exit code.
+
+    Tell whether further trials of a study are worth running. For workers in a shell: run a
+    trial as long as the exit code is 1. Of several rules any may decide; without one, the study
+    is done when the next trial is expected to bring too little.
+
+    The exit code is 0 if the study is done or was stopped, 1 if it is to go on, 2 for a wrong
+    argument.
+    """
     from optuna_llm.stopping import StopWhenDone
 
     stop = StopWhenDone(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from typing import Any
 
 from optuna_llm.ask_tell.plain import as_json
+from optuna_llm.command.arguments import add_command
 from optuna_llm.command.arguments import add_json
 from optuna_llm.command.arguments import add_study
 from optuna_llm.command.arguments import positive
@@ -24,16 +25,7 @@ if TYPE_CHECKING:
 
 def add_run(commands: Commands) -> None:
     """Add the subcommand."""
-    parser = commands.add_parser(
-        "run",
-        help="run a program, in any language, for trial after trial",
-        description="Run a program for the trials of a study that 'optuna-llm new' has created,"
-        " until it has enough of them. Each trial has a log file. Run it again to go on where it"
-        " stopped: trials that were running are run again.",
-        epilog="The program gets its parameters in its arguments, {name} for each, and as JSON in"
-        " the variable OPTUNA_LLM_PARAMS. An exit code other than 0 is a failure of the trial; 75,"
-        " or a signal such as SIGTERM, is a preemption.",
-    )
+    parser = add_command(commands, "run", _run)
     add_study(parser)
     add_json(parser)
     parser.add_argument(
@@ -78,7 +70,6 @@ def add_run(commands: Commands) -> None:
     parser.add_argument(
         "program", nargs="+", metavar="PROGRAM", help="after --, such as ./train.sh --lr {lr}"
     )
-    parser.set_defaults(run=_run)
 
 
 def _seconds(text: str) -> float:
@@ -92,6 +83,16 @@ def _seconds(text: str) -> float:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    """Run a program, in any language, for trial after trial.
+
+    Run a program for the trials of a study that 'optuna-llm new' has created, until it has
+    enough of them. Each trial has a log file. Run it again to go on where it stopped: trials
+    that were running are run again.
+
+    The program gets its parameters in its arguments, {name} for each, and as JSON in the
+    variable OPTUNA_LLM_PARAMS. An exit code other than 0 is a failure of the trial; 75, or a
+    signal such as SIGTERM, is a preemption.
+    """
     from optuna_llm.ask_tell.desk import open_desk
     from optuna_llm.ask_tell.program import Program
     from optuna_llm.ask_tell.running import Plan

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from optuna_llm.command.arguments import add_command
 from optuna_llm.command.arguments import positive
 from optuna_llm.command.arguments import quiet
 
@@ -15,13 +16,7 @@ if TYPE_CHECKING:
 
 def add_mcp(commands: Commands) -> None:
     """Add the subcommand."""
-    parser = commands.add_parser(
-        "mcp",
-        help="serve the studies of one storage to agents, by the Model Context Protocol",
-        description="Serve the studies of one storage on standard input and output, by the Model"
-        " Context Protocol: the tools are those of the commands 'ask', 'judge', 'tell' and so on."
-        ' Needs the extra "mcp".',
-    )
+    parser = add_command(commands, "mcp", _run_mcp)
     parser.add_argument(
         "storage",
         metavar="STORAGE",
@@ -34,10 +29,15 @@ def add_mcp(commands: Commands) -> None:
         metavar="N",
         help="longest answer, in tokens (default: %(default)s)",
     )
-    parser.set_defaults(run=_run_mcp)
 
 
 def _run_mcp(arguments: argparse.Namespace) -> int:
+    """Serve the studies of one storage to agents, by the Model Context Protocol.
+
+    Serve the studies of one storage on standard input and output, by the Model Context
+    Protocol: the tools are those of the commands 'ask', 'judge', 'tell' and so on. Needs the extra
+    "mcp".
+    """
     from optuna_llm.ask_tell.mcp_server import server
 
     with quiet():

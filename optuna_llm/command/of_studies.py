@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from optuna_llm.ask_tell.plain import as_json
+from optuna_llm.command.arguments import add_command
 from optuna_llm.command.arguments import add_json
 from optuna_llm.command.arguments import add_study
 from optuna_llm.history.stored import load_study
@@ -18,19 +19,17 @@ if TYPE_CHECKING:
 
 def add_best(commands: Commands) -> None:
     """Add the subcommand."""
-    parser = commands.add_parser(
-        "best",
-        help="tell which configuration of a stored study to keep",
-        description="Tell the configuration of a study to keep, and what to expect of it. With a"
-        " noisy objective that is not the luckiest value, but the best expectation of a surrogate"
-        " of all trials.",
-    )
+    parser = add_command(commands, "best", _run_best)
     add_study(parser)
     add_json(parser)
-    parser.set_defaults(run=_run_best)
 
 
 def _run_best(arguments: argparse.Namespace) -> int:
+    """Tell which configuration of a stored study to keep.
+
+    Tell the configuration of a study to keep, and what to expect of it. With a noisy objective
+    that is not the luckiest value, but the best expectation of a surrogate of all trials.
+    """
     from optuna_llm.reporting.best import best_configuration
 
     best = best_configuration(load_study(arguments.storage, arguments.study))
@@ -40,18 +39,17 @@ def _run_best(arguments: argparse.Namespace) -> int:
 
 def add_report(commands: Commands) -> None:
     """Add the subcommand."""
-    parser = commands.add_parser(
-        "report",
-        help="write an HTML page about a stored study",
-        description="Write one self-contained HTML page about a study: the best configuration,"
-        " who proposed what, what the language model used, figures and trials.",
-    )
+    parser = add_command(commands, "report", _run_report)
     add_study(parser)
     parser.add_argument("-o", "--output", required=True, metavar="PATH", help="the page to write")
-    parser.set_defaults(run=_run_report)
 
 
 def _run_report(arguments: argparse.Namespace) -> int:
+    """Write an HTML page about a stored study.
+
+    Write one self-contained HTML page about a study: the best configuration, who proposed what,
+    what the language model used, figures and trials.
+    """
     from optuna_llm.reporting.page import report
 
     path = report(load_study(arguments.storage, arguments.study), arguments.output)

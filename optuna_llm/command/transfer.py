@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
 
+from optuna_llm.command.arguments import add_command
 from optuna_llm.command.arguments import add_study
 from optuna_llm.command.arguments import positive
 from optuna_llm.errors import ConfigurationError
@@ -27,18 +28,12 @@ if TYPE_CHECKING:
 
 def add_sources(commands: Commands) -> None:
     """Add the command ``sources``."""
-    parser = commands.add_parser(
-        "sources",
-        help="tell what earlier studies would teach a stored study",
-        description="Show how earlier studies fit a study, parameter by parameter, and the trials"
-        " that warm_start would begin it with. Nothing is written.",
-    )
+    parser = add_command(commands, "sources", _run_sources)
     add_study(parser)
     _add_named(parser)
     parser.add_argument(
         "-n", type=positive, default=5, metavar="N", help="trials at most (default: %(default)s)"
     )
-    parser.set_defaults(run=_run_sources)
 
 
 def _add_named(parser: argparse.ArgumentParser) -> None:
@@ -60,6 +55,11 @@ def _add_named(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_sources(arguments: argparse.Namespace) -> int:
+    """Tell what earlier studies would teach a stored study.
+
+    Show how earlier studies fit a study, parameter by parameter, and the trials that warm_start
+    would begin it with. Nothing is written.
+    """
     from optuna_llm.transfer.plan import plan
     from optuna_llm.transfer.plan import space_of_sources
 
@@ -80,12 +80,7 @@ def _run_sources(arguments: argparse.Namespace) -> int:
 
 def add_continue(commands: Commands) -> None:
     """Add the command ``continue``."""
-    parser = commands.add_parser(
-        "continue",
-        help="go on with a stored study after its space has changed",
-        description="Make a new study in the same storage that takes over, with their results, all"
-        " finished trials that mean the same in the changed space. The old one stays as it is.",
-    )
+    parser = add_command(commands, "continue", _run_continue)
     add_study(parser)
     parser.add_argument("name", metavar="NEW", help="name of the new study")
     parser.add_argument(
@@ -115,10 +110,14 @@ def add_continue(commands: Commands) -> None:
         action="append",
         default=[],
     )
-    parser.set_defaults(run=_run_continue)
 
 
 def _run_continue(arguments: argparse.Namespace) -> int:
+    """Go on with a stored study after its space has changed.
+
+    Make a new study in the same storage that takes over, with their results, all finished
+    trials that mean the same in the changed space. The old one stays as it is.
+    """
     from optuna.trial import TrialState
 
     from optuna_llm.history.history import History

@@ -8,7 +8,7 @@ import importlib.util
 import sys
 from typing import TYPE_CHECKING
 
-from optuna_llm.command.arguments import PROGRAM
+from optuna_llm.command.arguments import add_command
 from optuna_llm.command.arguments import add_connection
 from optuna_llm.command.arguments import positive
 from optuna_llm.errors import redact
@@ -25,13 +25,7 @@ if TYPE_CHECKING:
 
 def add_demo(commands: Commands) -> None:
     """Add the subcommand."""
-    parser = commands.add_parser(
-        "demo",
-        help="tune XGBoost on a small data set and write a report",
-        description="Tune an XGBoost classifier on scikit-learn's breast-cancer data with"
-        " LLMSampler, compare the result with random search and with XGBoost's defaults, and"
-        " write a report. Takes a minute or two. Run it again to go on where it stopped.",
-    )
+    parser = add_command(commands, "demo", _run_demo)
     parser.add_argument(
         "--trials",
         type=positive,
@@ -61,10 +55,15 @@ def add_demo(commands: Commands) -> None:
     parser.add_argument(
         "--seed", type=int, default=0, help="seed of both searches (default: %(default)s)"
     )
-    parser.set_defaults(run=_run_demo)
 
 
 def _run_demo(arguments: argparse.Namespace) -> int:
+    """Tune XGBoost on a small data set and write a report.
+
+    Tune an XGBoost classifier on scikit-learn's breast-cancer data with LLMSampler, compare the
+    result with random search and with XGBoost's defaults, and write a report. Takes a minute or
+    two. Run it again to go on where it stopped.
+    """
     from optuna_llm.command.demo import demo
 
     try:
@@ -92,15 +91,7 @@ def _run_demo(arguments: argparse.Namespace) -> int:
 
 def add_check(commands: Commands) -> None:
     """Add the subcommand."""
-    parser = commands.add_parser(
-        "check",
-        help="ask a model once, and say whether it can be used",
-        description="Send one request to a language model, in the form in which a sampler sends"
-        " it, and say what came of it: which form of answer the server enforces, what it refused,"
-        " latency, tokens, cost, and what had to be repaired.",
-        epilog="The exit code is 0 if the answer holds a usable configuration, 1 if it does not or"
-        " there is none, 2 for a wrong set-up, such as a missing key.",
-    )
+    parser = add_command(commands, "check", _run_check)
     parser.add_argument(
         "model", metavar="MODEL", help="such as gpt-5-mini, ollama/qwen3 or gguf:model.gguf"
     )
@@ -112,10 +103,18 @@ def add_check(commands: Commands) -> None:
         help="longest time to wait, such as for a local model that is loaded first"
         " (default: as long as a sampler waits)",
     )
-    parser.set_defaults(run=_run_check)
 
 
 def _run_check(arguments: argparse.Namespace) -> int:
+    """Ask a model once, and say whether it can be used.
+
+    Send one request to a language model, in the form in which a sampler sends it, and say what
+    came of it: which form of answer the server enforces, what it refused, latency, tokens,
+    cost, and what had to be repaired.
+
+    The exit code is 0 if the answer holds a usable configuration, 1 if it does not or there is
+    none, 2 for a wrong set-up, such as a missing key.
+    """
     from optuna_llm.chat import connect
     from optuna_llm.command.check import check_model
 
@@ -134,16 +133,7 @@ def _run_check(arguments: argparse.Namespace) -> int:
 
 def add_estimate(commands: Commands) -> None:
     """Add the subcommand."""
-    parser = commands.add_parser(
-        "estimate",
-        help="tell requests, tokens and money before a run",
-        description="Rehearse a study with a stand-in for the language model, and tell how many"
-        " requests and tokens it takes, and what they cost. Nothing is sent. How often the model"
-        " is asked depends on how much its proposals help, so there is a least and a most.",
-        epilog="Not counted: the description of your task (300 tokens a request at most), and the"
-        f" hidden reasoning of models that think before they answer ('{PROGRAM} check MODEL'"
-        " shows the tokens of one real request). Takes about five seconds for 100 trials.",
-    )
+    parser = add_command(commands, "estimate", _run_estimate)
     parser.add_argument(
         "--trials", type=positive, default=100, metavar="N", help="default: %(default)s"
     )
@@ -162,10 +152,19 @@ def add_estimate(commands: Commands) -> None:
     )
     parser.add_argument("--model", metavar="NAME", help="whose prices count, such as gpt-5-mini")
     add_connection(parser)
-    parser.set_defaults(run=_run_estimate)
 
 
 def _run_estimate(arguments: argparse.Namespace) -> int:
+    """Tell requests, tokens and money before a run.
+
+    Rehearse a study with a stand-in for the language model, and tell how many requests and
+    tokens it takes, and what they cost. Nothing is sent. How often the model is asked depends
+    on how much its proposals help, so there is a least and a most.
+
+    Not counted: the description of your task (300 tokens a request at most), and the hidden
+    reasoning of models that think before they answer ('optuna-llm check MODEL' shows the tokens
+    of one real request). Takes about five seconds for 100 trials.
+    """
     import optuna
 
     from optuna_llm import LLAMBOSampler
