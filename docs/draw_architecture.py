@@ -78,7 +78,7 @@ def _room(name: str) -> Room:
 
 def files() -> list[str]:
     """Return every file of the package that is shown: all but type markers and empty rooms."""
-    found = (f for f in PACKAGE.rglob("*") if f.suffix in (".py", ".html"))
+    found = (f for f in PACKAGE.rglob("*") if f.suffix in (".py", ".html", ".toml"))
     return sorted(
         f.relative_to(PACKAGE).as_posix()
         for f in found
@@ -92,6 +92,8 @@ def purpose(path: str) -> str:
     file = file / "__init__.py" if file.is_dir() else file
     if file.suffix == ".html":
         return "The shell of the page: its HTML, its style and its few lines of script."
+    if file.suffix == ".toml":
+        return file.read_text().splitlines()[0].removeprefix("# ")
     said = ast.get_docstring(ast.parse(file.read_text())) or ""
     line = said.split("\n\n")[0].replace("\n", " ")
     return re.sub(r":\w+:`~?([^`]+)`", r"`\1`", line).replace("``", "`")

@@ -117,15 +117,11 @@ def stand_ins() -> dict[str, Any]:
     """Return what a page may leave to the reader."""
     import openai
 
-    from optuna_llm.prior.knowledge import trees
-
     def objective(trial: Any) -> float:
         return (trial.suggest_float("learning_rate", 1e-4, 1.0, log=True) - 0.1) ** 2
 
     return {
         "objective": objective,
-        # A row of the embedded table, in the words of its module.
-        **{name: getattr(trees, name) for name in ("Choice", "LOG", "Number", "TUNABILITY")},
         "train_and_validate": lambda rate, depth: (rate - 0.1) ** 2 + depth,
         "function": lambda prompt: '{"candidates": []}',
         "client": openai.OpenAI(api_key="a-key", base_url="http://127.0.0.1:9/v1"),

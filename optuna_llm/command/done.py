@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING
 
 from optuna_llm.command.arguments import add_command
+from optuna_llm.command.arguments import add_json
 from optuna_llm.command.arguments import add_study
 from optuna_llm.command.arguments import positive
 from optuna_llm.history.stored import load_study
@@ -23,6 +24,7 @@ def add_done(commands: Commands) -> None:
     """Add the command."""
     parser = add_command(commands, "done", _run)
     add_study(parser)
+    add_json(parser)
     parser.add_argument(
         "--trials",
         type=positive,
@@ -57,7 +59,6 @@ def add_done(commands: Commands) -> None:
         action="store_true",
         help="a bound on the regret against the error of the best trial's folds",
     )
-    parser.add_argument("--json", action="store_true", help="print it as one JSON object")
 
 
 def _run(arguments: argparse.Namespace) -> int:

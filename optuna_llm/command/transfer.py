@@ -44,13 +44,17 @@ def _add_named(parser: argparse.ArgumentParser) -> None:
         help="name of a study in the same storage, or a CSV file (default: the studies of the same"
         " family, by the user attribute llm:family or by name)",
     )
+    _add_repeated(
+        parser, "--rename", ("OLD", "NEW"), "a parameter's name in the sources, and in the study"
+    )
+
+
+def _add_repeated(
+    parser: argparse.ArgumentParser, option: str, values: tuple[str, ...], told: str
+) -> None:
+    """Add an option with several values, which may be given several times."""
     parser.add_argument(
-        "--rename",
-        nargs=2,
-        action="append",
-        default=[],
-        metavar=("OLD", "NEW"),
-        help="a parameter's name in the sources, and in the study",
+        option, nargs=len(values), metavar=values, help=told, action="append", default=[]
     )
 
 
@@ -83,32 +87,24 @@ def add_continue(commands: Commands) -> None:
     parser = add_command(commands, "continue", _run_continue)
     add_study(parser)
     parser.add_argument("name", metavar="NEW", help="name of the new study")
-    parser.add_argument(
+    _add_repeated(
+        parser,
         "--choice",
-        nargs=2,
-        metavar=("NAME", "VALUE"),
-        help="a further choice of a parameter, as JSON or as plain text",
-        action="append",
-        default=[],
+        ("NAME", "VALUE"),
+        "a further choice of a parameter, as JSON or as plain text",
     )
-    parser.add_argument(
+    _add_repeated(
+        parser,
         "--range",
-        nargs=3,
-        metavar=("NAME", "LOW", "HIGH"),
-        help="the new range of a number; its kind, scale and step stay",
-        action="append",
-        default=[],
+        ("NAME", "LOW", "HIGH"),
+        "the new range of a number; its kind, scale and step stay",
     )
-    parser.add_argument(
-        "--rename", nargs=2, metavar=("OLD", "NEW"), help="a new name", action="append", default=[]
-    )
-    parser.add_argument(
+    _add_repeated(parser, "--rename", ("OLD", "NEW"), "a new name")
+    _add_repeated(
+        parser,
         "--fix",
-        nargs=2,
-        metavar=("NAME", "VALUE"),
-        help="a parameter that is constant from now on: trials with this value are taken over",
-        action="append",
-        default=[],
+        ("NAME", "VALUE"),
+        "a parameter that is constant from now on: trials with this value are taken over",
     )
 
 

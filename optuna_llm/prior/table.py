@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
 import enum
@@ -55,10 +56,6 @@ class Scale(enum.Enum):
         if self is Scale.LOG:
             return low >= 0 and high > 0
         return True
-
-
-# As the tables call them.
-LINEAR, FRACTION, LOG, COUNT, COMPLEMENT = Scale
 
 
 @dataclass(frozen=True)
@@ -138,8 +135,8 @@ class Family:
     name: str
     source: str
     rows: tuple[Row, ...]
-    words: tuple[str, ...] = ()
-    prefixes: tuple[str, ...] = ()
+    words: Sequence[str] = ()
+    prefixes: Sequence[str] = ()
     parent: Family | None = None
     odds: float = -1.0
 
@@ -175,8 +172,3 @@ class Family:
 def key(name: str) -> str:
     """Return the letters and digits of a name in lower case, by which rows are found."""
     return re.sub(r"[^a-z0-9]", "", name.lower())
-
-
-def boolean(name: str, true: float, aliases: str = "", source: str = "") -> Choice:
-    """Return the row of a switch that is on with probability ``true``."""
-    return Choice(name, {"true": true, "false": 1 - true}, aliases, source)

@@ -79,9 +79,7 @@ class Given:
                     f"known_good[{index}] names {unknown[0]!r}, which is not in search_space; its"
                     f" parameters are {_listed(search_space)}."
                 )
-            _, problems = exact(configuration, search_space)
-            for problem in problems.values():
-                raise ConfigurationError(f"known_good[{index}]: {problem}.")
+            _legal(f"known_good[{index}]", configuration, search_space)
 
     # ---- known good configurations
 
@@ -262,11 +260,22 @@ def checked_against(
                 f"{where} names {str(unknown[0])!r:.80}, which is no parameter; {meant}"
                 f"{_listed(distributions)}?"
             )
-        values, problems = exact(given, distributions)
-        for problem in problems.values():
-            raise ConfigurationError(f"{where}: {problem}.")
-        checked.append(values)
+        checked.append(_legal(where, given, distributions))
     return checked
+
+
+def _legal(
+    where: str, configuration: Mapping[str, Any], distributions: Mapping[str, BaseDistribution]
+) -> dict[str, Any]:
+    """Return what a configuration says of parameters that are known.
+
+    Raises:
+        ConfigurationError: A value is not legal; the message begins with ``where``.
+    """
+    values, problems = exact(configuration, distributions)
+    for problem in problems.values():
+        raise ConfigurationError(f"{where}: {problem}.")
+    return values
 
 
 def _is_close(a: float, b: float) -> bool:

@@ -14,13 +14,13 @@ from optuna_llm.prior.fitting import fit
 from optuna_llm.prior.table import Choice
 from optuna_llm.prior.table import Number
 from optuna_llm.prior.table import Scale
-from optuna_llm.prior.table import boolean
 
 
 RATE = Number("rate", 0.1, (0.01, 1.0), Scale.LOG)
 COUNT = Number("count", 64, (16, 256), Scale.COUNT, special={"none": 3, "-1": 3})
 SHARE = Number("share", 0.8, (0.6, 1.0), Scale.FRACTION)
 DISCOUNT = Number("discount", 0.99, (0.9, 0.999), Scale.COMPLEMENT)
+SWITCH = Choice("switch", {"true": 0.7, "false": 0.3})
 KERNEL = Choice("kernel", {"rbf": 6, "linear": 2, "leakyrelu": 1})
 
 
@@ -68,7 +68,7 @@ def test_value_slightly_outside_is_clipped(distribution: FloatDistribution, valu
         (RATE, CategoricalDistribution([1000, 2000])),
         (RATE, CategoricalDistribution(["low", "high"])),
         (SHARE, CategoricalDistribution([True, False])),
-        (boolean("switch", 0.7), IntDistribution(0, 5)),
+        (SWITCH, IntDistribution(0, 5)),
     ],
 )
 def test_row_that_does_not_apply(row: Number | Choice, distribution: Any) -> None:
@@ -157,14 +157,14 @@ def test_named_choices(choices: list[str], value: str) -> None:
     [([False, True], True), (["no", "yes"], "yes"), ([0, 1], 1), (["TRUE", "FALSE"], "TRUE")],
 )
 def test_switches(choices: list[Any], value: Any) -> None:
-    found = fit(boolean("switch", 0.7), CategoricalDistribution(choices))
+    found = fit(SWITCH, CategoricalDistribution(choices))
     assert found is not None
     assert found.value is value
     assert max(found.weights) == pytest.approx(0.7)
 
 
 def test_switch_as_an_integer() -> None:
-    found = fit(boolean("switch", 0.7), IntDistribution(0, 1))
+    found = fit(SWITCH, IntDistribution(0, 1))
     assert found is not None
     assert (found.value, type(found.value)) == (1, int)
 
