@@ -16,8 +16,11 @@ from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
 import pytest
 
+from optuna_llm import CQRSampler
 from optuna_llm import LLMSampler
 from optuna_llm.chat import Completion
+from optuna_llm.history.announcement import Announcement
+from optuna_llm.history.attributes import write_parts
 from tests.support.models import Local
 from tests.support.models import wait_for_answers
 from tests.support.models import well_behaved
@@ -107,3 +110,36 @@ def test_latency_of_the_model_hides_behind_the_objective() -> None:
     # The first trials have nothing to ask in advance with.
     assert slow.n_waited_for <= 0.1 * n_trials
     assert slow.n_hidden > slow.n_waited_for
+
+
+@pytest.mark.parametrize(
+    "sampler",
+    [CQRSampler(seed=0), LLMSampler(Local(well_behaved()), search_space=SPACE, seed=0)],
+    ids=lambda sampler: type(sampler).__name__,
+)
+def test_of_two_workers_that_come_to_the_same_one_proposes_anew(
+    sampler: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = optuna.create_study(sampler=sampler)
+    study.optimize(objective, n_trials=12)
+    propose = sampler._propose
+    twins: list[dict[str, Any]] = []
+
+    def propose_beside_a_twin(*arguments: Any) -> Any:
+        proposal = propose(*arguments)
+        if proposal is not None and not twins:
+            params = proposal[0] if isinstance(proposal, tuple) else proposal.params
+            twin = study._storage.create_new_trial(study._study_id)
+            frozen = study._storage.get_trial(twin)
+            write_parts(study, frozen, Announcement.native(SPACE, params))
+            twins.append(params)
+        return proposal
+
+    monkeypatch.setattr(sampler, "_propose", propose_beside_a_twin)
+    while not twins:
+        before = len(study.trials)
+        study.optimize(objective, n_trials=1)
+    theirs, mine = twins[0], study.trials[before]
+    assert mine.state == TrialState.COMPLETE
+    assert max(abs(mine.params[n] - theirs[n]) for n in SPACE) > 1e-4
+    assert Announcement.read(mine).decoded(SPACE) == mine.params
