@@ -52,9 +52,8 @@ class ObjectivesSurrogate(StudySurrogate):
     @functools.cached_property
     def objectives(self) -> list[QuantileRegressor]:
         """The model of each objective, fitted."""
-        pending = self.encoding.features(self.pending)
         return [
-            copy.deepcopy(self._regressor).fit(self._features, own, pending, self._weights)
+            copy.deepcopy(self._regressor).fit(self._features, own, self._pending, self._weights)
             for own in self._values.T
         ]
 
@@ -87,10 +86,9 @@ class ObjectivesSurrogate(StudySurrogate):
         front = known[is_on_front(known)]
         best, worst = known.min(axis=0), known.max(axis=0)
         reference = worst + _BEYOND * np.maximum(worst - best, 1.0)
-        if len(self.pending):
-            features = self.encode(self.pending)
-            likely = np.exp(self.log_feasible(features)) > 0.5
-            front = np.vstack([front, self._central(features[likely])])
+        if len(self._pending):
+            likely = np.exp(self.log_feasible(self._pending)) > 0.5
+            front = np.vstack([front, self._central(self._pending[likely])])
             front = front[(front < reference).all(axis=1)]
         return get_non_dominated_box_bounds(front, reference)
 

@@ -64,8 +64,7 @@ class OrderSurrogate(StudySurrogate):
         if not self.has_feasible:
             values = self.violation.copy()
         values[[o.values is None for o in self.trials]] = np.inf
-        failed = self.space.coordinates([o.intended for o in self._failures])
-        others = self.encoding.features(np.vstack([failed, self.pending]))
+        others = np.vstack([self._failed, self._pending])
         model = DensityRatio(seed=self._stream("order"), weighted=self.weighted)
         return model.fit(
             np.vstack([self._features, others]),
@@ -82,7 +81,7 @@ class OrderSurrogate(StudySurrogate):
         Trees are flat between what they have seen: of equally good candidates the one that is
         furthest from all trials comes first.
         """
-        tried = np.nan_to_num(np.vstack([self._features, self.encoding.features(self.pending)]))
+        tried = np.nan_to_num(np.vstack([self._features, self._pending]))
         places = np.nan_to_num(features)
         squares = (places**2).sum(axis=1)[:, None] - 2 * places @ tried.T + (tried**2).sum(axis=1)
         distance = np.sqrt(np.maximum(squares.min(axis=1, initial=np.inf), 0.0))

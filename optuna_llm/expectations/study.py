@@ -105,8 +105,9 @@ class StudySurrogate:
         self.losses = losses[rows]
         self.violation = violation[rows]
         self.coordinates = space.coordinates([o.params for o in self.trials])
-        self.pending = space.coordinates([o.params for o in awaited])
+        self.pending = self._begun([o.params for o in awaited])
         self._features = self.encoding.features(self.coordinates)
+        self._pending = self.encoding.features(self.pending)
         self._failures = failures
         self._recalibration = recalibration or Recalibration()
         self._risks: dict[Feasibility, tuple[np.ndarray, np.ndarray]] = {}
@@ -172,6 +173,17 @@ class StudySurrogate:
         always = [name not in self.space.optional for name in self.space.names]
         return np.where(always, coordinates, self._activity.apply(coordinates))
 
+    def _begun(self, proposals: Sequence[Mapping[str, Any]]) -> np.ndarray:
+        """Return the coordinates (m, parameters) of trials that run, or have failed."""
+        # Their proposals also name what is inactive: alone that would tell them from the others.
+        return self.active(self.space.coordinates(proposals))
+
+    @functools.cached_property
+    def _failed(self) -> np.ndarray:
+        """Features of the trials that failed, the newest ones: shape (k, f)."""
+        failures = self._failures[-MAX_ROWS:]
+        return self.encoding.features(self._begun([o.intended for o in failures]))
+
     # ---- the losses
 
     @property
@@ -193,8 +205,7 @@ class StudySurrogate:
     @functools.cached_property
     def regressor(self) -> QuantileRegressor:
         """The model of the losses, fitted."""
-        pending = self.encoding.features(self.pending)
-        return self._regressor.fit(self._features, self.losses, pending, self._weights)
+        return self._regressor.fit(self._features, self.losses, self._pending, self._weights)
 
     def quantiles(
         self, features: np.ndarray, levels: Sequence[float] | np.ndarray, *, noise: bool = True
@@ -282,8 +293,7 @@ class StudySurrogate:
     def _violation_model(self) -> tuple[QuantileRegressor, float]:
         """A regression of the violation, and the lowest one that it predicts of a trial."""
         model = QuantileEnsemble(seed=self._stream("violation"))
-        pending = self.encoding.features(self.pending)
-        model.fit(self._features, finite(self.violation), pending)
+        model.fit(self._features, finite(self.violation), self._pending)
         return model, _lowest(model, self._features)
 
     # ---- constraints
@@ -295,8 +305,9 @@ class StudySurrogate:
 
     @functools.cached_property
     def _constraints(self) -> list[QuantileEnsemble | Feasibility]:
-        pending = self.encoding.features(self.pending)
-        return constraint_models(self._names, self.trials, self._features, pending, self._stream)
+        return constraint_models(
+            self._names, self.trials, self._features, self._pending, self._stream
+        )
 
     def log_feasible(self, features: np.ndarray) -> np.ndarray:
         """Return the log-probability that all constraints are met at features (m, f): (m,)."""
@@ -315,9 +326,8 @@ class StudySurrogate:
         model = Feasibility(seed=self._stream("failures"))
         if not self._failures:
             return model
-        failed = self.space.coordinates([o.intended for o in self._failures[-MAX_ROWS:]])
-        outcome = np.arange(len(failed) + len(self.trials)) < len(failed)
-        return model.fit(np.vstack([self.encoding.features(failed), self._features]), outcome)
+        outcome = np.arange(len(self._failed) + len(self.trials)) < len(self._failed)
+        return model.fit(np.vstack([self._failed, self._features]), outcome)
 
     def log_success(self, features: np.ndarray) -> np.ndarray:
         """Return the log-probability not to fail at features (m, f): shape (m,)."""
