@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from optuna_llm import visualization as visualization
     from optuna_llm.agent import AgentSampler
     from optuna_llm.chat import Cassette
+    from optuna_llm.code.open_categorical import suggest_open_categorical
     from optuna_llm.cqr import CQRSampler
     from optuna_llm.llambo import LLAMBOSampler
     from optuna_llm.llm import LLMSampler
@@ -52,6 +53,7 @@ __all__ = [
     "best_configuration",
     "continue_study",
     "report",
+    "suggest_open_categorical",
     "warm_start",
 ]
 
@@ -71,6 +73,7 @@ _ROOMS = {
     "best_configuration": "optuna_llm.reporting.best",
     "continue_study": "optuna_llm.transfer.continued",
     "report": "optuna_llm.reporting.page",
+    "suggest_open_categorical": "optuna_llm.code.open_categorical",
     "warm_start": "optuna_llm.transfer.warm_start",
 }
 _MODULES = ("errors", "stopping", "visualization")

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from optuna.distributions import CategoricalDistribution
 
+from optuna_llm.history.announcement import decode_params
 from optuna_llm.history.history import History
 from optuna_llm.history.statement import Stated
 from optuna_llm.history.statement import statements
@@ -85,13 +85,11 @@ def stated_belief(history: History, space: SearchSpace) -> StatedBelief | None:
 
 def _coordinate(space: SearchSpace, name: str, stated: Stated) -> float:
     """Return the coordinate of a usual value; that of a choice is stored by its index."""
-    value, distribution = stated.usual, space.distributions[name]
-    if isinstance(distribution, CategoricalDistribution) and isinstance(value, int):
-        value = distribution.choices[value] if value < len(distribution.choices) else None
-    if value is None:
+    if stated.usual is None:
         return np.nan
-    known = SearchSpace({name: distribution})
-    return float(known.coordinates([{name: value}])[0, 0])
+    known = SearchSpace({name: space.distributions[name]})
+    usual = decode_params(known.distributions, {name: stated.usual})
+    return float(known.coordinates([usual])[0, 0])
 
 
 def _ends(space: SearchSpace, name: str, stated: Stated) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
+from typing import TYPE_CHECKING
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,11 @@ from optuna.distributions import CategoricalDistribution
 
 from optuna_llm.history.attributes import Part
 from optuna_llm.space.choices import choice_index
+from optuna_llm.space.versions import VersionDistribution
+
+
+if TYPE_CHECKING:
+    from typing import TypeGuard
 
 
 @dataclass(frozen=True)
@@ -20,7 +26,8 @@ class Announcement(Part):
     """What is going to be run, as far as the sampler has decided it.
 
     Attributes:
-        params: By name, numbers as they are, a categorical value as the index of its choice.
+        params: By name, numbers as they are, a categorical value as the index of its choice,
+            a version as its number.
     """
 
     params: dict[str, Any] = field(default_factory=dict)
@@ -44,7 +51,8 @@ def encode_params(
     encoded = {}
     for name, value in params.items():
         distribution = distributions[name]
-        if isinstance(distribution, CategoricalDistribution):
+        # The versions of today are not those of tomorrow: their places change.
+        if _is_fixed(distribution):
             value = choice_index(distribution, value)
         encoded[name] = value.item() if isinstance(value, np.generic) else value
     return encoded
@@ -57,10 +65,16 @@ def decode_params(
     params = {}
     for name, value in encoded.items():
         distribution = distributions.get(name)
-        if isinstance(distribution, CategoricalDistribution):
+        if _is_fixed(distribution):
             if not isinstance(value, int) or not 0 <= value < len(distribution.choices):
                 continue
             value = distribution.choices[value]
         if distribution is not None:
             params[name] = value
     return params
+
+
+def _is_fixed(distribution: BaseDistribution | None) -> TypeGuard[CategoricalDistribution]:
+    """Whether there are choices, and they always have the same places."""
+    is_open = isinstance(distribution, VersionDistribution)
+    return isinstance(distribution, CategoricalDistribution) and not is_open

@@ -9,6 +9,7 @@ user attribute        content
                       :data:`optuna_llm.history.origin.SOURCES`
 ``llm:rationale``     why, in at most 300 characters, for people
 ``llm:transferred``   of which trial of which earlier study it is the like, for people
+``llm:choice:<name>`` what the trial has run of an open parameter
 ====================  ==============================================================
 
 ====================  ==============================================================
@@ -27,6 +28,7 @@ system attribute      content
                       that are not at their defaults
 ``llm:proposal:0``    and so on: the rest of a long one
 ``llm:failure``       how it failed, see :mod:`optuna_llm.history.failure`
+``llm:offer:<name>``  what could be chosen, see :mod:`optuna_llm.history.versions`
 ====================  ==============================================================
 
 The study's system attributes ``llm:ledger:<worker>`` hold what each worker has spent,

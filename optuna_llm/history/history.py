@@ -41,6 +41,7 @@ from optuna_llm.history.preferences import Pair
 from optuna_llm.history.preferences import preferences_in
 from optuna_llm.history.queue import Queue
 from optuna_llm.history.study_store import check_study
+from optuna_llm.history.versions import open_distributions
 from optuna_llm.space.search_space import SearchSpace
 from optuna_llm.space.tried import Tried
 
@@ -201,14 +202,16 @@ class History:
         names = attributes.get("study:metric_names") or (
             ["value"] if len(directions) == 1 else [f"value_{i}" for i in range(len(directions))]
         )
+        everything = study._get_trials(deepcopy=False, use_cache=False)
         trials = [
             t
-            for t in study._get_trials(deepcopy=False, use_cache=False)
+            for t in everything
             if t.state != TrialState.WAITING and (current is None or t.number != current.number)
         ]
         distributions = dict(search_space or {})
         for t in trials:
             distributions.update(t.distributions)
+        distributions.update(open_distributions(trials, everything))
         stopped = interrupted(trials)
 
         def observed(t: FrozenTrial) -> Observation:

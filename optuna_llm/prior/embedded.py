@@ -33,6 +33,7 @@ from optuna_llm.space.choices import numeric_ranks
 from optuna_llm.space.numbers import format_number
 from optuna_llm.space.numbers import format_value
 from optuna_llm.space.search_space import SearchSpace
+from optuna_llm.space.versions import VersionDistribution
 
 
 _Priors: TypeAlias = dict[str, ParameterPrior | None]
@@ -255,7 +256,8 @@ def _lookup(
 ) -> ParameterPrior | None:
     """Return what the most probable family that has such a name says of it."""
     reading = read(name)
-    if reading is None:
+    # Numbers of versions are no values of anything.
+    if reading is None or isinstance(distribution, VersionDistribution):
         return None
     family = FAMILIES[max(candidates(reading), key=lambda index: scores[index])]
     for row in family.by_key[reading.key]:

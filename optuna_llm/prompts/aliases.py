@@ -47,6 +47,8 @@ from optuna_llm.prompts.failures import cause_of
 from optuna_llm.space.choices import labels
 from optuna_llm.space.numbers import is_number
 from optuna_llm.space.search_space import SearchSpace
+from optuna_llm.space.versions import NEW
+from optuna_llm.space.versions import VersionDistribution
 
 
 if TYPE_CHECKING:
@@ -196,7 +198,7 @@ class AnonymousView(View):
             own = self._own.distributions[self._own_names[alias]]
             if isinstance(distribution, CategoricalDistribution):
                 assert isinstance(own, CategoricalDistribution)
-                meanings |= zip(map(str, distribution.choices), labels(own), strict=True)
+                meanings |= zip(labels(distribution), labels(own), strict=True)
         return _ALIAS.sub(lambda found: meanings.get(found[0].lower(), found[0]), text)
 
     def shown_name(self, name: str) -> str:
@@ -257,6 +259,9 @@ def _hidden_distribution(
 ) -> BaseDistribution:
     if not isinstance(distribution, CategoricalDistribution):
         return distribution
+    if isinstance(distribution, VersionDistribution):
+        hidden = {number: next(options) for number in distribution.numbers}
+        return VersionDistribution(hidden, has_new=NEW in distribution.choices)
     # Numbers have an order, which is worth as much as a range.
     return CategoricalDistribution(
         [

@@ -11,6 +11,7 @@ from typing import Any
 from optuna.distributions import CategoricalDistribution
 
 from optuna_llm.space.numbers import is_number
+from optuna_llm.space.versions import VersionDistribution
 
 
 _MAX_TEXT = 64
@@ -18,6 +19,8 @@ _MAX_TEXT = 64
 
 def labels(distribution: CategoricalDistribution) -> tuple[str, ...]:
     """Return one unique, short text for each choice, in the order of the choices."""
+    if isinstance(distribution, VersionDistribution):
+        return distribution.labels
     for show in (str, repr):
         texts = tuple(" ".join(show(c).split())[:_MAX_TEXT] for c in distribution.choices)
         if len({t.casefold() for t in texts}) == len(texts):
@@ -44,8 +47,10 @@ def choice_index(distribution: CategoricalDistribution, value: Any) -> int | Non
 def numeric_ranks(distribution: CategoricalDistribution) -> tuple[int, ...] | None:
     """Return each choice's place by increasing value, from 0; None where they have no order.
 
-    They have one where they are two or more different finite numbers.
+    They have one where they are two or more different finite numbers, not those of versions.
     """
+    if isinstance(distribution, VersionDistribution):
+        return None
     numbers = [c for c in distribution.choices if is_number(c) and math.isfinite(c)]
     if len(numbers) < len(distribution.choices) or not 1 < len(set(numbers)) == len(numbers):
         return None

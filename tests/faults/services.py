@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable
+from collections.abc import Iterator
 import contextlib
 import getpass
 import glob
@@ -287,3 +288,12 @@ SERVICES: dict[str, type[Service]] = {
     "file journal": JournalFile,
     "gRPC proxy": Proxy,
 }
+
+
+@contextlib.contextmanager
+def started(name: str, folder: Path) -> Iterator[Service]:
+    """Yield one of the services while it runs, with what it keeps in a folder."""
+    service = SERVICES[name](folder)
+    service.start()
+    yield service
+    service.stop()

@@ -19,6 +19,7 @@ from tests.faults.samplers import model
 from tests.faults.services import SERVICES
 from tests.faults.services import JournalFile
 from tests.faults.services import Service
+from tests.faults.services import started
 from tests.faults.workers import STUDY
 from tests.faults.workers import Crew
 from tests.faults.workers import Job
@@ -39,10 +40,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("services")]
 
 @pytest.fixture(params=SERVICES)
 def service(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Service]:
-    service = SERVICES[request.param](tmp_path)
-    service.start()
-    yield service
-    service.stop()
+    with started(request.param, tmp_path) as service:
+        yield service
 
 
 def make_job(service: Service, folder: Path, n_trials: int, make_sampler: object) -> Job:

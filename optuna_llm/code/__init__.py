@@ -1,0 +1,1 @@
+"""Parameters whose choices may grow: open categories, texts, and code."""
