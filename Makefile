@@ -6,16 +6,26 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 PYTEST := $(BIN)/pytest --numprocesses $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
-.PHONY: demo test quick lint bench guard docs clean
+# Packages that are large, or that need others in other versions than the tests do.
+EXAMPLES := .venv-examples
+
+.PHONY: demo test quick lint wheel examples bench guard docs clean
 
 demo: $(VENV)/.demo
 	$(BIN)/optuna-llm demo
 
 test: $(VENV)/.dev lint
-	$(PYTEST)
+	$(PYTEST) -m "not apart"
 
 quick: $(VENV)/.dev lint
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "not slow and not apart"
+
+# The wheel, installed as users would, on the oldest and the newest Python that this machine has.
+wheel: $(VENV)/.dev
+	$(BIN)/pytest tests/test_wheel.py
+
+examples: $(EXAMPLES)/.installed
+	$(EXAMPLES)/bin/pytest examples
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -50,5 +60,15 @@ $(VENV)/.%: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --editable ".[$*]"
 	touch $@
 
+# A package that cannot be installed here is left out, and what needs it is skipped.
+$(EXAMPLES)/.installed: examples/requirements.txt pyproject.toml
+	test -x $(EXAMPLES)/bin/python || $(PYTHON) -m venv $(EXAMPLES)
+	$(EXAMPLES)/bin/pip install --quiet --no-compile --editable . pytest pytest-timeout
+	$(EXAMPLES)/bin/pip install --quiet --no-compile --requirement $< || \
+		sed 's/#.*//; /^ *$$/d' $< | while read -r package; do \
+			$(EXAMPLES)/bin/pip install --quiet --no-compile "$$package" || echo "left out: $$package"; \
+		done
+	touch $@
+
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(EXAMPLES) .mypy_cache .pytest_cache .ruff_cache

@@ -87,6 +87,18 @@ def test_a_search_is_all_that_the_core_installs(metadata: Message) -> None:
     assert {"dashboard", "demo", "litellm", "local", "mcp", "plot", "scikit-learn"} <= extras
 
 
+def test_release_notes_are_gathered_from_what_changes_said() -> None:
+    pytest.importorskip("towncrier")
+    fragments = [*(ROOT / "changes").glob("*.*.md")]
+    assert fragments
+    command = [sys.executable, "-m", "towncrier", "build", "--draft", "--version", "9.9.9"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "## 9.9.9 (" in done.stdout
+    for fragment in fragments:
+        assert fragment.read_text().strip() in done.stdout, fragment.name
+
+
 def test_the_page_on_pypi_links_to_files_that_exist(metadata: Message) -> None:
     page = str(metadata.get_payload())
     targets = re.findall(r'\]\(([^)]+)\)| src="([^"]+)"', page)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 import importlib
-import importlib.metadata
 import itertools
 import os
 from pathlib import Path
@@ -27,6 +26,12 @@ import optuna_llm
 from optuna_llm.chat.providers import PROVIDERS
 from tests.support.neighbours import Neighbours
 from tests.support.server import ChatServer
+
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 
 ROOT = Path(__file__).parent.parent
@@ -309,7 +314,7 @@ def check(words: list[str]) -> None:
         assert {word for word in rest if "=" not in word} <= targets, words
     elif program == "pip" or rest[:2] == ["-m", "pip"]:
         assert "install" in rest, words
-        named = ",".join(re.findall(r"\[([\w,]+)\]", " ".join(rest)))
+        named = ",".join(re.findall(r"\[([\w,-]+)\]", " ".join(rest)))
         assert set(filter(None, named.split(","))) <= _extras(), words
     elif program == "python" and rest[0] == "-m":
         assert _unknown(rest[1], rest[2:]) == [], words
@@ -354,7 +359,8 @@ def _unknown(module: str, words: list[str]) -> list[str]:
 
 
 def _extras() -> set[str]:
-    return set(importlib.metadata.metadata("optuna-llm").get_all("Provides-Extra") or ())
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    return set(settings["project"]["optional-dependencies"])
 
 
 def test_the_picture_of_a_proposal_is_drawn_from_a_study(
