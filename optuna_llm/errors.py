@@ -116,3 +116,10 @@ def redact(text: str) -> str:
     for pattern in _KEY_LIKE:
         text = pattern.sub(rf"\g<keep>{_MASK}", text)
     return text
+
+
+class SandboxError(OptunaLLMError):
+    """Foreign code failed: it raised, took too long, died, or answered nothing that can pass.
+
+    The message says which, in one sentence.
+    """
