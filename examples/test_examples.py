@@ -37,41 +37,54 @@ socket.socket.connect = _local_only
 
 @dataclass(frozen=True)
 class Example:
-    """A script, what it imports beside this package, and what its last line must reach.
+    """A script, what it imports beside this package, and what it must print.
 
     Attributes:
         packages: Names of modules.
-        trials: The number of trials.
+        says: What the output must hold.
         reaches: What the best value must reach: at least this where `grows`, else at most this.
         grows: Whether values are maximized.
-        says: What the output must hold besides.
+        arguments: What follows the name of the script.
     """
 
     packages: tuple[str, ...]
-    trials: int
+    says: tuple[str, ...]
     reaches: float
     grows: bool = False
-    says: str = ""
+    arguments: tuple[str, ...] = ()
 
 
+SWEEP = ("--multirun", "hydra.sweeper.n_trials=10")
 EXAMPLES = {
-    "sklearn_pipeline": Example(("sklearn",), 25, 0.97, grows=True),
+    "sklearn_pipeline": Example(("sklearn",), ("25 trials,",), 0.97, grows=True),
     "lightgbm_early_stopping": Example(
-        ("lightgbm", "sklearn", "optuna_integration"), 20, 0.2, says="pruned"
+        ("lightgbm", "sklearn", "optuna_integration"), ("20 trials,", "pruned at"), 0.2
     ),
-    "catboost_classifier": Example(("catboost", "sklearn"), 15, 0.15),
+    "catboost_classifier": Example(("catboost", "sklearn"), ("15 trials,",), 0.15),
     "lightning_pruning": Example(
-        ("lightning", "sklearn", "optuna_integration"), 12, 0.6, says="stopped early"
+        ("lightning", "sklearn", "optuna_integration"), ("12 trials,", "pruned at"), 0.6
     ),
-    "transformers_search": Example(("transformers", "accelerate"), 10, 0.65),
-    "keras_pruning": Example(("keras", "torch", "sklearn", "optuna_integration"), 10, 1.0),
-    "hydra_sweep": Example(("hydra", "sklearn"), 10, 0.6),
+    "transformers_search": Example(("transformers", "accelerate"), ("10 trials,",), 0.65),
+    "keras_pruning": Example(
+        ("keras", "torch", "sklearn", "optuna_integration"), ("10 trials,", "pruned at"), 1.0
+    ),
+    "hydra_compose": Example(("hydra", "sklearn"), ("10 trials,",), 0.6),
+    "hydra_sweeper": Example(
+        ("hydra_plugins.hydra_optuna_sweeper", "sklearn"),
+        ("Sampler: LLMSampler", "#9 : model.learning_rate="),
+        0.6,
+        arguments=SWEEP,
+    ),
     "mlflow_tracking": Example(
-        ("mlflow", "sklearn", "optuna_integration"), 10, 0.9, grows=True, says="10 runs in"
+        ("mlflow", "sklearn", "optuna_integration"), ("10 trials,", "10 runs in"), 0.9, grows=True
     ),
-    "wandb_tracking": Example(("wandb", "sklearn", "optuna_integration"), 10, 0.9, grows=True),
-    "ray_tune": Example(("ray", "sklearn"), 10, 0.8, grows=True),
-    "dask_workers": Example(("dask", "sklearn", "optuna_integration"), 12, 0.8, grows=True),
+    "wandb_tracking": Example(
+        ("wandb", "sklearn", "optuna_integration"), ("10 trials,", "wandb sync"), 0.9, grows=True
+    ),
+    "ray_tune": Example(("ray", "sklearn"), ("10 trials,",), 0.8, grows=True),
+    "dask_workers": Example(
+        ("dask", "sklearn", "optuna_integration"), ("12 trials,",), 0.8, grows=True
+    ),
 }
 # What the tests of the package itself install.
 SMALL = {"sklearn_pipeline", "lightgbm_early_stopping"}
@@ -84,12 +97,19 @@ def cases() -> list[object]:
     return [pytest.param(n, marks=() if n in SMALL else apart, id=n) for n in EXAMPLES]
 
 
+def is_installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # Nor is what it is a part of.
+        return False
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", cases())
 def test_it_runs_alone_and_finds_something(name: str, tmp_path: Path) -> None:
     example = EXAMPLES[name]
     for package in example.packages:
-        if importlib.util.find_spec(package) is None:
+        if not is_installed(package):
             pytest.skip(f"{package} is not installed, or has no wheel for this machine")
     (tmp_path / "sitecustomize.py").write_text(OFFLINE)
     environment = {
@@ -102,7 +122,7 @@ def test_it_runs_alone_and_finds_something(name: str, tmp_path: Path) -> None:
         "WANDB_MODE": "offline",
     }
     done = subprocess.run(
-        [sys.executable, FOLDER / f"{name}.py"],
+        [sys.executable, FOLDER / f"{name}.py", *example.arguments],
         cwd=tmp_path,
         env=environment,
         capture_output=True,
@@ -110,12 +130,11 @@ def test_it_runs_alone_and_finds_something(name: str, tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    last = re.search(r"^(\d+) trials, best ([\d.e-]+)", done.stdout, re.M)
-    assert last is not None, done.stdout
-    assert int(last[1]) == example.trials
-    best = float(last[2])
+    output = done.stdout + done.stderr
+    for text in example.says:
+        assert text in output, output
+    best = float(re.findall(r"(?:trials, best|Best value:) ([\d.e-]+)", done.stdout)[-1])
     assert best >= example.reaches if example.grows else best <= example.reaches
-    assert example.says in done.stdout + done.stderr
 
 
 def test_each_example_is_short_and_listed() -> None:

@@ -1,10 +1,9 @@
 """Tune a program that Hydra configures: a study proposes overrides, Hydra composes each config.
 
 pip install hydra-core scikit-learn
-python examples/hydra_sweep.py
+python examples/hydra_compose.py
 
-hydra-optuna-sweeper 1.3 demands optuna<3, and installs beside neither Optuna 5 nor this package.
-What it does takes few lines with Hydra's compose API, for any program with a Hydra config.
+Unlike Hydra's Optuna sweeper, it leaves pruners, callbacks and conditional parameters to you.
 """
 
 from __future__ import annotations
