@@ -28,6 +28,7 @@ from optuna_llm.prior.parameter import check_spread
 from optuna_llm.prior.parameter import default_value
 from optuna_llm.prior.parameter import sample_value
 from optuna_llm.prior.table import Choice
+from optuna_llm.prior.table import Family
 from optuna_llm.prior.table import Row
 from optuna_llm.space.choices import numeric_ranks
 from optuna_llm.space.numbers import format_number
@@ -204,7 +205,7 @@ class EmbeddedPrior:
         """Look up a space; an optimizer that is known counts like a word of the context."""
         context = self.context
         if optimizer is not None:
-            context = f"{context or ''} {choice_text(optimizer)}"
+            context = f"{context or ''} optimizer {choice_text(optimizer)}"
         return _space_priors(context, _Space(tuple(space.items())))
 
 
@@ -254,26 +255,31 @@ def _space_priors(context: str | None, space: _Space) -> _Priors:
 def _lookup(
     name: str, distribution: BaseDistribution, scores: tuple[float, ...]
 ) -> ParameterPrior | None:
-    """Return what the most probable family that has such a name says of it."""
+    """Return what the most probable family that has such a name says of it.
+
+    Where the range suits none of its own rows, its parent's may apply.
+    """
     reading = read(name)
     # Numbers of versions are no values of anything.
     if reading is None or isinstance(distribution, VersionDistribution):
         return None
-    family = FAMILIES[max(candidates(reading), key=lambda index: scores[index])]
-    for row in family.by_key[reading.key]:
-        found = fit(row, distribution, reading.transform)
-        if found is not None:
-            source = family.source_of(row)
-            return ParameterPrior(
-                row.name,
-                family.name,
-                found.value,
-                found.spread,
-                found.weights,
-                source,
-                _text(row, found, source),
-                found.transform,
-            )
+    family: Family | None = FAMILIES[max(candidates(reading), key=lambda index: scores[index])]
+    while family is not None:
+        for row in family.by_key.get(reading.key, ()):
+            found = fit(row, distribution, reading.transform)
+            if found is not None:
+                source = family.source_of(row)
+                return ParameterPrior(
+                    row.name,
+                    family.name,
+                    found.value,
+                    found.spread,
+                    found.weights,
+                    source,
+                    _text(row, found, source),
+                    found.transform,
+                )
+        family = family.parent
     return None
 
 

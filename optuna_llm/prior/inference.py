@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 import functools
+import math
 import re
 
 from optuna.distributions import BaseDistribution
@@ -20,6 +21,21 @@ from optuna_llm.prior.table import Family
 _MENTIONED = 5.0
 # ... or a parameter has a name of its table.
 _NAMED = 2.0
+# A family for data of one kind stands by this much before its parent, where the task says so.
+_SPECIAL = 0.5
+# What says that labels or that numbers are predicted; logistic regression predicts labels.
+_TASKS = {
+    "classification": re.compile(
+        r"classif(?:y|ier|ication)|logistic[\s_-]+regression|\b(?:accuracy|(?:roc[\s_-]?)?auc"
+        r"|f1|log[\s_-]?loss|cross[\s_-]?entropy)\b",
+        re.IGNORECASE,
+    ),
+    "regression": re.compile(
+        r"(?<!logistic )(?<!logistic_)(?<!logistic-)regress(?:ion|or)"
+        r"|\b(?:r?mse|mae|r2|(?:squared|absolute)[\s_-]error)\b",
+        re.IGNORECASE,
+    ),
+}
 
 
 def family_scores(
@@ -28,7 +44,7 @@ def family_scores(
     """Return the logarithmic odds of each family of ``FAMILIES``, up to a constant.
 
     Three kinds of evidence add up: the words of the task description; the names of the
-    parameters; and their ranges.
+    parameters; and their ranges. A family for data of one kind scores like its parent.
 
     Args:
         known: Names known so far, each with its distribution where that is known too.
@@ -37,13 +53,31 @@ def family_scores(
     scores = [family.odds for family in FAMILIES]
     readings = {name: reading for name in known if (reading := read(name)) is not None}
     prefixes = {reading.prefix for reading in readings.values()}
+    mentioned = [
+        family
+        for family in FAMILIES
+        if prefixes & family.prefix_keys or (context and _pattern(family).search(context))
+    ]
+    # "A transformer, fine-tuned with LoRA": the special name says more than the general ones.
+    general = {id(above) for family in mentioned for above in family.ancestors}
     for index, family in enumerate(FAMILIES):
-        if prefixes & family.prefix_keys or (context and _pattern(family).search(context)):
+        if family in mentioned and id(family) not in general:
             scores[index] += _MENTIONED
     for name, reading in readings.items():
         for index in candidates(reading):
             scores[index] += _NAMED + _range_evidence(FAMILIES[index], reading, known[name])
+    task = _stated_task(context or "")
+    for index, family in enumerate(FAMILIES):
+        if family.parent is not None and family.task:
+            of_parent = scores[FAMILIES.index(family.parent)] + _SPECIAL
+            scores[index] = of_parent if family.task == task else -math.inf
     return tuple(scores)
+
+
+def _stated_task(context: str) -> str:
+    """Return the kind of task that a description speaks of; nothing where it speaks of both."""
+    stated = [task for task, pattern in _TASKS.items() if pattern.search(context)]
+    return stated[0] if len(stated) == 1 else ""
 
 
 @functools.lru_cache(maxsize=4096)

@@ -130,6 +130,8 @@ class Family:
         prefixes: Further prefixes, too short to be looked for in a text.
         parent: A more general family.
         odds: Logarithmic odds that a space is of this family, before anything is known of it.
+        task: ``classification`` or ``regression`` where it is its parent for such data only: then
+            it takes its parent's place if the task description says so, and never otherwise.
     """
 
     name: str
@@ -139,6 +141,7 @@ class Family:
     prefixes: Sequence[str] = ()
     parent: Family | None = None
     odds: float = -1.0
+    task: str = ""
 
     @functools.cached_property
     def by_key(self) -> dict[str, tuple[Row, ...]]:
@@ -154,6 +157,16 @@ class Family:
                 if not any(row is other for other in rows):
                     own[key(name)] = (*rows, row)
         return {**(self.parent.by_key if self.parent else {}), **own}
+
+    @functools.cached_property
+    def ancestors(self) -> tuple[Family, ...]:
+        """The more general families, the parent first; of a family for one kind of data none.
+
+        Its words are its parent's, so that a mention of one is a mention of the other.
+        """
+        if self.parent is None or self.task:
+            return ()
+        return (self.parent, *self.parent.ancestors)
 
     @functools.cached_property
     def prefix_keys(self) -> frozenset[str]:

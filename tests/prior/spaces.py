@@ -217,6 +217,77 @@ SPACES: dict[str, tuple[str, Space, dict[str, Any]]] = {
         },
         {"HEAD_DIM": 128, "TOTAL_BATCH_SIZE": 524288, "WEIGHT_DECAY": 0.1},
     ),
+    "DPO": (
+        "direct preference optimization",
+        {
+            "beta": log(0.01, 1.0),
+            "loss_type": one_of("sigmoid", "hinge", "ipo"),
+            "rpo_alpha": real(0.1, 2.0),
+            "learning_rate": log(1e-7, 1e-5),
+        },
+        {"beta": 0.1, "loss_type": "sigmoid", "learning_rate": 7e-7},
+    ),
+    "GRPO": (
+        "reinforcement learning of language models",
+        {
+            "num_generations": one_of(4, 8, 16),
+            "beta": log(1e-4, 0.1),
+            "epsilon": real(0.1, 0.4),
+            "epsilon_high": real(0.2, 0.4),
+            "learning_rate": log(1e-7, 1e-4),
+            "temperature": real(0.5, 1.2),
+        },
+        {"num_generations": 8, "beta": 0.01, "epsilon": 0.2, "learning_rate": 1e-6},
+    ),
+    "vLLM": (
+        "inference server",
+        {
+            "max_num_seqs": whole(16, 1024, log=True),
+            "max_num_batched_tokens": one_of(2048, 4096, 8192, 16384),
+            "gpu_memory_utilization": real(0.7, 0.95),
+            "block_size": one_of(8, 16, 32),
+            "enable_chunked_prefill": one_of(True, False),
+            "tensor_parallel_size": one_of(1, 2, 4),
+        },
+        {
+            "max_num_seqs": 256,
+            "max_num_batched_tokens": 8192,
+            "gpu_memory_utilization": 0.92,
+            "block_size": 16,
+            "enable_chunked_prefill": True,
+        },
+    ),
+    "retrieval": (
+        "retrieval-augmented generation",
+        {
+            "chunk_size": whole(128, 2048, log=True),
+            "chunk_overlap": whole(0, 256),
+            "top_k": whole(1, 20),
+            "temperature": real(0.0, 1.0),
+        },
+        {"chunk_size": 512, "chunk_overlap": 64, "top_k": 5, "temperature": 0.1},
+    ),
+    "diffusion": (
+        "diffusion model",
+        {
+            "lr": log(1e-5, 1e-3),
+            "timesteps": one_of(250, 500, 1000, 2000),
+            "beta_schedule": one_of("linear", "cosine"),
+            "p_uncond": real(0.0, 0.3),
+            "guidance_scale": real(1.0, 15.0),
+            "ema_decay": real(0.99, 0.9999),
+        },
+        {"lr": 1e-4, "timesteps": 1000, "p_uncond": 0.1, "guidance_scale": 7.5},
+    ),
+    "RealMLP": (
+        "RealMLP",
+        {
+            "plr_sigma": log(0.05, 0.5),
+            "lr": log(0.02, 0.3),
+            "add_front_scale": one_of(True, False),
+        },
+        {"plr_sigma": 0.1, "lr": 0.07, "add_front_scale": True},
+    ),
     "cell search": (
         "cell-based architecture",
         {f"op_{i}": one_of("none", "skip_connect", "nor_conv_3x3") for i in range(3)},

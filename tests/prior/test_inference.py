@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from optuna.distributions import BaseDistribution
 from optuna.distributions import FloatDistribution
 import pytest
 
@@ -55,16 +56,88 @@ def test_without_anything_else_the_range_decides(
     ("context", "family"),
     [
         ("XGBoost on Covertype", "xgboost"),
-        ("tune an XGBClassifier for churn", "xgboost"),
+        ("tune an XGB for churn", "xgboost"),
         ("a LightGBM ranker", "lightgbm"),
         ("fine-tune DistilBERT on IMDB", "transformer fine-tuning"),
         ("QLoRA of Llama on one GPU", "low-rank adaptation"),
         ("ResNet-18 on CIFAR-10", "network training by SGD"),
         ("PPO agent", "PPO"),
+        ("ViT by the Lion optimizer", "network training by Lion"),
+        ("speed run with Muon", "network training by Muon"),
+        ("image classification of lions", "network training by SGD"),
     ],
 )
 def test_the_context_decides_what_a_learning_rate_is(context: str, family: str) -> None:
     found = EmbeddedPrior(context).lookup("learning_rate", log(1e-5, 1))
+    assert found is not None
+    assert found.family == family
+
+
+@pytest.mark.parametrize("learner", ["xgboost", "lightgbm", "catboost", "RealMLP"])
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        ("on churn", ""),
+        ("classifier of churn", " for classification"),
+        ("judged by its accuracy", " for classification"),
+        ("regression of prices", " for regression"),
+        ("with the lowest RMSE", " for regression"),
+        ("compared with logistic regression", " for classification"),
+        ("for classification and for regression", ""),
+    ],
+)
+def test_the_task_tells_labels_from_numbers(learner: str, words: str, kind: str) -> None:
+    found = EmbeddedPrior(f"{learner} {words}").lookup("learning_rate", log(1e-3, 0.5))
+    assert found is not None
+    assert found.family == learner + kind
+
+
+def test_a_task_without_a_learner_decides_nothing() -> None:
+    space: Space = {"eta": log(1e-3, 0.5), "max_depth": whole(2, 12)}
+    plain = EmbeddedPrior("ranking").default(space)
+    assert EmbeddedPrior("ranking by AUC").lookup("unheard_of", real(0, 1)) is None
+    assert EmbeddedPrior("ranking").default(space) == plain
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "rate"),
+    [("AdamW", 1e-3), ("SGD", 0.05), ("Lion", 2e-4), ("Muon", 0.02), ("SophiaG", 6e-4)],
+)
+def test_the_optimizer_decides_what_a_learning_rate_is(optimizer: str, rate: float) -> None:
+    space: Space = {"optimizer": one_of(optimizer), "lr": log(1e-5, 1)}
+    assert EmbeddedPrior().default(space)["lr"] == pytest.approx(rate)
+
+
+def test_where_the_own_row_does_not_fit_the_parents_may() -> None:
+    # Muon with a learning rate adjusted to AdamW's: 0.02 is far outside.
+    found = EmbeddedPrior("MLP with Muon").lookup("lr", log(1e-5, 1e-3))
+    assert found is not None
+    assert found.value == pytest.approx(1e-3)
+
+
+@pytest.mark.parametrize(
+    ("context", "name", "distribution", "family"),
+    [
+        ("DPO of Mistral", "lr", log(1e-7, 1e-4), "direct preference optimization"),
+        (
+            "RLHF of a chat model with PPO",
+            "lr",
+            log(1e-7, 1e-4),
+            "reinforcement learning of language models",
+        ),
+        ("PPO agent in mujoco", "clip_range", real(0.1, 0.4), "PPO"),
+        ("throughput of vLLM", "block_size", one_of(8, 16, 32), "inference server"),
+        ("pretrain GPT-2", "block_size", one_of(256, 512, 1024), "language-model pre-training"),
+        ("RAG over manuals", "top_k", whole(1, 20), "retrieval-augmented generation"),
+        ("decoding strategies", "top_k", whole(5, 200), "text generation"),
+        ("denoising diffusion", "ema_decay", real(0.99, 0.9999), "diffusion model"),
+        ("fine-tune a transformer with LoRA", "lr", log(1e-6, 1e-2), "low-rank adaptation"),
+    ],
+)
+def test_the_context_decides_what_a_name_is(
+    context: str, name: str, distribution: BaseDistribution, family: str
+) -> None:
+    found = EmbeddedPrior(context).lookup(name, distribution)
     assert found is not None
     assert found.family == family
 

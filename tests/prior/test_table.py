@@ -45,6 +45,22 @@ def test_every_row_has_a_source(family: Family) -> None:
     assert all(family.source_of(row) for rows in family.by_key.values() for row in rows)
 
 
+@pytest.mark.parametrize("family", FAMILIES, ids=_label)
+def test_a_source_from_memory_is_marked_in_one_way(family: Family) -> None:
+    for row in family.rows:
+        for source in family.source_of(row).split("; "):
+            assert "memory" not in source.removesuffix(" (from memory)"), row
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=_label)
+def test_special_cases_for_one_kind_of_data_say_only_what_differs(family: Family) -> None:
+    assert family.task in ("", "classification", "regression")
+    if family.task:
+        assert family.parent is not None
+        assert family.words == family.parent.words
+        assert family.name == f"{family.parent.name} for {family.task}"
+
+
 def _kind(row: Row) -> str:
     """Rows of different kinds never apply to the same parameter."""
     if isinstance(row, Choice):

@@ -3,7 +3,8 @@
 A family has the fields of :class:`~optuna_llm.prior.table.Family`; the table ``family.rows`` has
 those of :class:`~optuna_llm.prior.table.Number` or :class:`~optuna_llm.prior.table.Choice` by
 canonical name, or a list of such rows where kinds or domains differ. A switch has only the
-probability that it is ``on``. Aliases that a row does not give are those of its parent's row.
+probability that it is ``on``. Aliases that a row does not give are those of its parent's row. A
+source that could not be read again when its row was written ends in "(from memory)".
 """
 
 from __future__ import annotations
@@ -48,6 +49,8 @@ def _families() -> Iterator[Family]:
         text = files(__name__).joinpath(f"{name}.toml").read_text(encoding="utf-8")
         for entry in tomllib.loads(text)["family"]:
             parent = known[entry.pop("parent")] if "parent" in entry else None
+            if parent is not None and "task" in entry:
+                entry |= {"words": parent.words, "prefixes": parent.prefixes}
             rows = tuple(
                 _row(name, row, parent)
                 for name, said in entry.pop("rows").items()
