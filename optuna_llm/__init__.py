@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from optuna_llm.agent import AgentSampler
     from optuna_llm.chat import Cassette
     from optuna_llm.code.open_categorical import suggest_open_categorical
+    from optuna_llm.code.parameter import code_parameter
+    from optuna_llm.code.source import number
+    from optuna_llm.code.suggest import load_code
+    from optuna_llm.code.suggest import suggest_code
     from optuna_llm.cqr import CQRSampler
     from optuna_llm.llambo import LLAMBOSampler
     from optuna_llm.llm import LLMSampler
@@ -51,8 +55,12 @@ __all__ = [
     "Transfer",
     "__version__",
     "best_configuration",
+    "code_parameter",
     "continue_study",
+    "load_code",
+    "number",
     "report",
+    "suggest_code",
     "suggest_open_categorical",
     "warm_start",
 ]
@@ -73,6 +81,10 @@ _ROOMS = {
     "best_configuration": "optuna_llm.reporting.best",
     "continue_study": "optuna_llm.transfer.continued",
     "report": "optuna_llm.reporting.page",
+    "code_parameter": "optuna_llm.code.parameter",
+    "load_code": "optuna_llm.code.suggest",
+    "number": "optuna_llm.code.source",
+    "suggest_code": "optuna_llm.code.suggest",
     "suggest_open_categorical": "optuna_llm.code.open_categorical",
     "warm_start": "optuna_llm.transfer.warm_start",
 }

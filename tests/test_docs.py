@@ -11,6 +11,7 @@ import ast
 from dataclasses import dataclass
 import importlib
 import itertools
+import linecache
 import os
 from pathlib import Path
 import re
@@ -244,6 +245,8 @@ def run_python(block: Block, namespace: dict[str, Any], server: ChatServer) -> N
         return
     for statement in ast.parse(code).body:
         where = f"{block.page.name}, line {block.line + statement.lineno - 1}"
+        # As notebooks do it, for those who look for the source of a function.
+        linecache.cache[where] = (len(code), None, code.splitlines(keepends=True), where)
         if not isinstance(statement, ast.Expr):
             exec(compile(ast.Module([statement], []), where, "exec"), namespace)
             continue
