@@ -50,8 +50,7 @@ def ask(desk: Desk, n: int = 1) -> dict[str, Any]:
     if not 1 <= n <= MAX_ASKED:
         raise ConfigurationError(f"n={n} trials are not possible; ask for 1 to {MAX_ASKED}")
     with storage_errors():
-        space = desk.setup.distributions or dict(desk.space(desk.history()).distributions)
-        trials = [desk.study.ask(space) for _ in range(n)]
+        trials = desk.begin(n)
         whole = desk.history()
         numbers = {t.number for t in trials}
         begun = [o for o in whole.observations if o.number in numbers]
@@ -93,7 +92,7 @@ def judge(desk: Desk, configurations: Sequence[Mapping[str, Any]]) -> dict[str, 
     with storage_errors():
         history = desk.history()
     space = desk.space(history)
-    checked = checked_against("configurations", configurations, history.distributions)
+    checked = _checked(desk, configurations, history)
     return {
         "judgements": [
             {"params": dict(j.params), "verdict": j.verdict, "why": j.why}
@@ -127,16 +126,27 @@ def enqueue(
     """
     with storage_errors():
         names: list[str] = []
+        checked = _checked(desk, configurations, desk.history())
         if must:
-            known = desk.history().distributions
-            for params in checked_against("configurations", configurations, known):
+            for params in checked:
                 attributes = {COMMENT_KEY: shorten(why)} if why else None
                 desk.study.enqueue_trial(params, user_attrs=attributes)
         else:
-            names = desk.sampler.suggest(desk.study, *configurations, why=why)
+            names = desk.sampler.suggest(desk.study, *checked, why=why)
         left = waiting(desk.sampler.suggestions(desk.study))
         share = round(desk.sampler.share(desk.study), 2)
     return {"enqueued": names, "waiting": len(left), "share": share}
+
+
+def _checked(
+    desk: Desk, configurations: Sequence[Mapping[str, Any]], history: History
+) -> list[dict[str, Any]]:
+    """Return configurations whose values are legal, and apply beside each other."""
+    desk.space(history)  # Raises where there are no parameters yet.
+    checked = checked_against("configurations", configurations, history.distributions)
+    for index, params in enumerate(checked):
+        desk.setup.conditions.check(f"configurations[{index}]", params)
+    return checked
 
 
 def _origin(trial: FrozenTrial) -> dict[str, str]:

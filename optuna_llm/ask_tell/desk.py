@@ -9,13 +9,19 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from typing import Any
 
 import optuna
+from optuna.distributions import CategoricalDistribution
+from optuna.distributions import FloatDistribution
+from optuna.distributions import IntDistribution
 
 from optuna_llm.agent import AgentSampler
-from optuna_llm.ask_tell.space_file import described
+from optuna_llm.ask_tell.conditions import Conditions
+from optuna_llm.ask_tell.space_file import checked
+from optuna_llm.ask_tell.space_file import conditions
 from optuna_llm.ask_tell.space_file import distributions
 from optuna_llm.errors import ConfigurationError
 from optuna_llm.errors import ConflictError
@@ -24,6 +30,7 @@ from optuna_llm.history.stored import load_study
 from optuna_llm.history.stored import open_storage
 from optuna_llm.history.stored import storage_errors
 from optuna_llm.history.study_store import StudyStore
+from optuna_llm.sharing.checks import checked_configurations
 
 
 if TYPE_CHECKING:
@@ -58,6 +65,11 @@ class Setup:
     def distributions(self) -> dict[str, BaseDistribution]:
         """The parameters as Optuna knows them; none where nobody has announced any."""
         return distributions(self.space) if self.space else {}
+
+    @property
+    def conditions(self) -> Conditions:
+        """When they apply."""
+        return conditions(self.space, self.distributions)
 
     def sampler(self) -> AgentSampler:
         """Return the sampler of the study."""
@@ -95,12 +107,44 @@ class Desk:
             ConfigurationError: There are none yet.
         """
         space = history.search_space()
+        # What is announced as conditional need not be seen first.
+        known = self.setup.conditions.when.keys() & space.distributions.keys()
+        space = replace(space, optional=space.optional | known)
         if len(space) == 0:
             raise ConfigurationError(
                 f"study={self.study.study_name!r} has no parameters yet; announce them with"
                 " 'optuna-llm new STORAGE STUDY --space FILE'"
             )
         return space
+
+    def begin(self, n: int) -> list[optuna.Trial]:
+        """Begin trials, each with values of all parameters that apply in it.
+
+        Raises:
+            ConfigurationError: Nothing is known of the parameters.
+        """
+        known = self.setup.distributions or self.space(self.history()).distributions
+        conditions = replace(self.setup.conditions, distributions=known)
+        trials = []
+        for _ in range(n):
+            trial, params = self.study.ask(), dict[str, Any]()
+            for name in conditions.order:
+                if conditions.apply(name, params):
+                    params[name] = _value(trial, name, known[name])
+            trials.append(trial)
+        return trials
+
+
+def _value(trial: optuna.Trial, name: str, distribution: BaseDistribution) -> Any:
+    """Ask a trial for the value of a parameter, as an objective does."""
+    if isinstance(distribution, CategoricalDistribution):
+        return trial.suggest_categorical(name, distribution.choices)
+    if isinstance(distribution, IntDistribution):
+        ends = (distribution.low, distribution.high)
+        return trial.suggest_int(name, *ends, step=distribution.step, log=distribution.log)
+    assert isinstance(distribution, FloatDistribution)
+    low, high, log = distribution.low, distribution.high, distribution.log
+    return trial.suggest_float(name, low, high, step=distribution.step, log=log)
 
 
 def open_desk(storage: str, name: str) -> Desk:
@@ -120,7 +164,7 @@ def open_desk(storage: str, name: str) -> Desk:
 def new(
     storage: str,
     name: str,
-    space: Mapping[str, BaseDistribution],
+    space: Mapping[str, Mapping[str, Any]],
     directions: Sequence[str] = ("minimize",),
     *,
     metrics: Sequence[str] = (),
@@ -136,7 +180,7 @@ def new(
     Args:
         storage: Its URL, or the file of a journal.
         name: Name of the study.
-        space: The parameters.
+        space: The parameters, as :mod:`optuna_llm.ask_tell.space_file` describes them.
         directions: ``minimize`` or ``maximize``, for each objective.
         metrics: A name for each objective.
         about: What the study is about, in a few words.
@@ -160,9 +204,11 @@ def new(
             f"metric={list(metrics)} names {len(metrics)} of {len(wanted)} objectives; give a"
             " name for each direction"
         )
-    known = [dict(c) for c in known_good]
-    setup = Setup(described(space), about, n_trials, seed, known)
+    known = list(checked_configurations(known_good))
+    setup = Setup(checked(space), about, n_trials, seed, known)
     setup.sampler()  # Whatever is wrong with its arguments is to show before anything is stored.
+    for index, configuration in enumerate(known):
+        setup.conditions.check(f"known_good[{index}]", configuration)
     with storage_errors():
         opened = open_storage(storage)
         was_there = name in optuna.get_all_study_names(opened)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from typing import Any
 
@@ -21,7 +22,7 @@ from optuna_llm.prompts.text import count_lines
 from optuna_llm.space.words import describe
 from optuna_llm.space.words import quote_prose
 from optuna_llm.space.words import show_name
-from optuna_llm.stopping import verdict
+from optuna_llm.stopping import StopWhenDone
 
 
 if TYPE_CHECKING:
@@ -106,7 +107,13 @@ def state(desk: Desk, max_tokens: int = 1000) -> dict[str, Any]:
 
 def _parameters(desk: Desk, space: SearchSpace) -> list[str]:
     about = [f"ABOUT: {quote_prose(desk.setup.about, 300)}"] if desk.setup.about else []
-    shown = (f"{show_name(n)}: {describe(space, n)}" for n in space.names)
+    conditions = desk.setup.conditions
+    # Of those whose conditions are announced more is known than that they do not always apply.
+    vague = replace(space, optional=space.optional - conditions.when.keys())
+    shown = [f"{show_name(n)}: {describe(vague, n)}" for n in space.names]
+    for i, name in enumerate(space.names):
+        if name in conditions.when:
+            shown[i] += f", only {conditions.in_words(name)}"
     return [*about, "PARAMETERS:", *shown]
 
 
@@ -145,11 +152,16 @@ def relations(desk: Desk) -> dict[str, Any]:
     outlook = Outlook(space, history, 0)
     noise = outlook.noise() if history.n_ranked else None
     enough = len(history.complete) >= _MIN_TRIALS
+    announced = desk.setup.conditions
+    conditions = [
+        f"{show_name(name)} applies only {announced.in_words(name)}." for name in announced.when
+    ]
+    seen = replace(space, optional=space.optional - announced.when.keys())
     return {
         "trials": len(history.complete),
         "parameters": [_effect(e, history) for e in effects(space, history)] if enough else [],
         "noise": "nobody knows yet" if noise is None else noise.in_words(),
-        "conditions": list(condition_lines(space, history)),
+        "conditions": conditions + condition_lines(seen, history),
         "failures": failure_lines(space, history),
     }
 
@@ -169,10 +181,12 @@ def _effect(e: Effect, history: History) -> dict[str, Any]:
 
 
 def done(desk: Desk) -> dict[str, Any]:
-    """Tell whether it pays to go on, as far as anything here can tell it.
+    """Tell whether it pays to go on, or whether somebody has stopped the study already.
 
     Returns:
         The fields of a :class:`~optuna_llm.stopping.Verdict`.
     """
     with storage_errors():
-        return asdict(verdict(desk.study, n_trials=desk.setup.n_trials))
+        stop = StopWhenDone(n_trials=desk.setup.n_trials)
+        # Who asks only looks: nobody else is stopped by it.
+        return asdict(stop.verdict(desk.study, leave_mark=False))

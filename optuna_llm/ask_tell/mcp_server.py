@@ -25,7 +25,6 @@ from optuna_llm.ask_tell.desk import open_desk
 from optuna_llm.ask_tell.plain import as_error
 from optuna_llm.ask_tell.plain import as_json
 from optuna_llm.ask_tell.plain import within
-from optuna_llm.ask_tell.space_file import distributions
 from optuna_llm.errors import ConfigurationError
 from optuna_llm.errors import OptunaLLMError
 from optuna_llm.extras import import_extra
@@ -130,13 +129,14 @@ def _tools(storage: str, max_tokens: int) -> list[Callable[..., str]]:
 
         space maps each parameter to {"type": "float", "low": 1e-5, "high": 0.1, "log": true},
         {"type": "int", "low": 1, "high": 8} or {"type": "categorical", "choices": ["a", "b"]}.
+        One that applies only beside certain values of others has, too, "when": {"kind": ["a"]}.
         directions is "minimize" (the default) or "maximize" for each objective. known_good are
         configurations to try first.
         """
         made = new(
             storage,
             _checked("study", study),
-            distributions(space),
+            space,
             directions or ["minimize"],
             metrics=metrics or (),
             about=_checked("about", about),

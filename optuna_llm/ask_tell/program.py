@@ -22,6 +22,7 @@ from optuna_llm.history.attributes import shorten
 
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 _WORD = re.compile(r"\w+")
+_OPTION = re.compile(r"--?[A-Za-z][\w.-]*")
 # Exit code by which programs say that another try may succeed (EX_TEMPFAIL of sysexits.h).
 _TEMPORARY = 75
 # Signals by which machines are taken back. A shell reports them as 128 and their number.
@@ -38,12 +39,18 @@ _MAX_WHY = 300
 class Program:
     """A program and its arguments, with parameters to be filled in.
 
+    Where a parameter does not apply, an option with it is left out, written as
+    ``--momentum={momentum}`` or as ``--momentum {momentum}``; elsewhere it stands for nothing, so
+    that other arguments keep their places.
+
     Attributes:
         words: Program and arguments. ``{name}`` stands for a parameter, ``{trial}`` for the
             number of the trial, ``{params}`` for all parameters as a JSON object.
+        names: The parameters.
     """
 
     words: tuple[str, ...]
+    names: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, words: Sequence[str], names: Sequence[str]) -> Program:
@@ -64,7 +71,7 @@ class Program:
                         f"command: {{{name}}} in {word!r} is no parameter of the study; choose"
                         f" from {', '.join(sorted(known))}"
                     )
-        return cls(tuple(words))
+        return cls(tuple(words), tuple(names))
 
     def unused(self, names: Sequence[str]) -> list[str]:
         """Return the parameters that the arguments do not pass on."""
@@ -73,12 +80,23 @@ class Program:
 
     def call(self, params: Mapping[str, Any], trial: int) -> list[str]:
         """Return the words of one call."""
-        values = {**params, "trial": trial, "params": json.dumps(dict(params), default=str)}
+        idle = set(self.names) - params.keys()
+        values = {**dict.fromkeys(idle, ""), **params, "trial": trial}
+        values["params"] = json.dumps(dict(params), default=str)
 
         def filled(found: re.Match[str]) -> str:
             return str(values[found[1]]) if found[1] in values else found[0]
 
-        return [_PLACEHOLDER.sub(filled, word) for word in self.words]
+        words: list[str] = []
+        for before, word in zip(("", *self.words), self.words, strict=False):
+            if idle & set(_PLACEHOLDER.findall(word)):
+                if _OPTION.match(word):
+                    continue
+                if _PLACEHOLDER.fullmatch(word) and _OPTION.fullmatch(before):
+                    words.pop()
+                    continue
+            words.append(_PLACEHOLDER.sub(filled, word))
+        return words
 
     def environment(self, params: Mapping[str, Any], trial: int) -> dict[str, str]:
         """Return the variables that one call has beside those of this process."""

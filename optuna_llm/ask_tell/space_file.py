@@ -1,4 +1,8 @@
-"""Search spaces as plain data: names mapped to what may be chosen, in JSON or TOML."""
+"""Search spaces as plain data: names mapped to what may be chosen, in JSON or TOML.
+
+An entry may say when its parameter applies, by the values that others must have: see
+:mod:`optuna_llm.ask_tell.conditions`.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ import sys
 from typing import TYPE_CHECKING
 from typing import Any
 
+from optuna_llm.ask_tell.conditions import Conditions
 from optuna_llm.errors import ConfigurationError
 
 
@@ -25,7 +30,11 @@ _FIELDS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 
 
-def read_space(given: str) -> dict[str, BaseDistribution]:
+# Plain data that describes a search space, checked and complete.
+Described = dict[str, dict[str, Any]]
+
+
+def read_space(given: str) -> Described:
     """Read a search space.
 
     Args:
@@ -35,7 +44,7 @@ def read_space(given: str) -> dict[str, BaseDistribution]:
     Raises:
         ConfigurationError: It cannot be read, or is no search space.
     """
-    return distributions(_parsed(given))
+    return checked(_parsed(given))
 
 
 def _parsed(given: str) -> Any:
@@ -70,6 +79,36 @@ def _toml(text: str) -> Any:
     return tomllib.loads(text)
 
 
+def checked(space: object) -> Described:
+    """Return plain data that describes a search space, in its shortest form.
+
+    Args:
+        space: As :func:`distributions` takes it; an entry may have ``when`` beside.
+
+    Raises:
+        ConfigurationError: It is something else.
+    """
+    known = distributions(space)
+    when = conditions(space, known).when
+    found = described(known)
+    return {n: e | ({"when": dict(when[n])} if n in when else {}) for n, e in found.items()}
+
+
+def conditions(space: object, known: Mapping[str, BaseDistribution]) -> Conditions:
+    """Return when the parameters of a search space apply.
+
+    Args:
+        space: As :func:`checked` takes it.
+        known: What :func:`distributions` says of it.
+
+    Raises:
+        ConfigurationError: A condition is not possible.
+    """
+    assert isinstance(space, Mapping)
+    given = {str(n): e["when"] for n, e in space.items() if "when" in e}
+    return Conditions.of(known, given)
+
+
 def distributions(space: object) -> dict[str, BaseDistribution]:
     """Return the distributions that plain data describes.
 
@@ -99,7 +138,7 @@ def _distribution(name: str, entry: object) -> BaseDistribution:
             f" 'categorical', as in {_EXAMPLE}"
         )
     required, optional = _FIELDS[kind]
-    fields = {key: value for key, value in entry.items() if key != "type"}
+    fields = {key: value for key, value in entry.items() if key not in ("type", "when")}
     wrong = [f for f in required if f not in fields]
     wrong += [f for f in fields if f not in (*required, *optional)]
     if wrong:
@@ -112,6 +151,9 @@ def _distribution(name: str, entry: object) -> BaseDistribution:
             return found
         if not isinstance(fields["choices"], list):
             raise TypeError("choices are no list")
+        odd = [c for c in fields["choices"] if not isinstance(c, str | int | float | None)]
+        if odd:
+            raise TypeError(f"the choice {odd[0]!s} is neither a text nor a number")
         return CategoricalDistribution(fields["choices"])
     except (TypeError, ValueError) as error:
         reason = str(error).splitlines()[0].rstrip(".")
@@ -120,7 +162,7 @@ def _distribution(name: str, entry: object) -> BaseDistribution:
         ) from None
 
 
-def described(space: Mapping[str, BaseDistribution]) -> dict[str, dict[str, Any]]:
+def described(space: Mapping[str, BaseDistribution]) -> Described:
     """Return the plain data that describes distributions."""
     from optuna.distributions import CategoricalDistribution
     from optuna.distributions import FloatDistribution

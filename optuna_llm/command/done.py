@@ -10,7 +10,6 @@ from optuna_llm.command.arguments import add_command
 from optuna_llm.command.arguments import add_json
 from optuna_llm.command.arguments import add_study
 from optuna_llm.command.arguments import positive
-from optuna_llm.history.stored import load_study
 
 
 if TYPE_CHECKING:
@@ -29,7 +28,8 @@ def add_done(commands: Commands) -> None:
         "--trials",
         type=positive,
         metavar="N",
-        help="announced number of trials: a quarter of them is always run, and all are enough",
+        help="announced number of trials: a quarter of them is always run, and all are enough"
+        " (default: as the study was created with)",
     )
     parser.add_argument(
         "--min-trials",
@@ -71,14 +71,16 @@ def _run(arguments: argparse.Namespace) -> int:
     The exit code is 0 if the study is done or was stopped, 1 if it is to go on, 2 for a wrong
     argument.
     """
+    from optuna_llm.ask_tell.desk import open_desk
+    from optuna_llm.history.stored import storage_errors
     from optuna_llm.stopping import StopWhenDone
 
-    stop = StopWhenDone(
-        _rules(arguments), n_trials=arguments.trials, min_trials=arguments.min_trials
-    )
-    study = load_study(arguments.storage, arguments.study)
+    desk = open_desk(arguments.storage, arguments.study)
+    n_trials = arguments.trials or desk.setup.n_trials
+    stop = StopWhenDone(_rules(arguments), n_trials=n_trials, min_trials=arguments.min_trials)
     # Who asks only looks: nobody else is stopped by it.
-    found = stop.verdict(study, leave_mark=False)
+    with storage_errors():
+        found = stop.verdict(desk.study, leave_mark=False)
     print(json.dumps(asdict(found)) if arguments.json else found)
     return 0 if found.done else 1
 

@@ -63,7 +63,9 @@ def add_new(commands: Commands) -> None:
         "create a study from a file that describes its search space",
         "Create a study, or find the same one there already. The space is a JSON or TOML file that"
         ' maps names to {"type": "float", "low": 1e-5, "high": 0.1, "log": true},'
-        ' {"type": "int", "low": 1, "high": 8} or {"type": "categorical", "choices": ["a", "b"]}.',
+        ' {"type": "int", "low": 1, "high": 8} or {"type": "categorical", "choices": ["a", "b"]}.'
+        ' A parameter that applies only beside certain values of others says so, too: "when":'
+        ' {"kind": ["a"]} or {"depth": {"low": 2}}.',
         _new,
     )
     parser.add_argument(

@@ -11,7 +11,6 @@ import pytest
 from optuna_llm.ask_tell.desk import Desk
 from optuna_llm.ask_tell.desk import new
 from optuna_llm.ask_tell.desk import open_desk
-from optuna_llm.ask_tell.space_file import distributions
 from optuna_llm.space.search_space import SearchSpace
 from tests.support.studies import make_trial
 
@@ -39,7 +38,7 @@ def storage(tmp_path: Path) -> str:
 @pytest.fixture
 def desk(storage: str) -> Desk:
     """A study with nothing in it."""
-    new(storage, "s", distributions(SPACE), metrics=["loss"], about="a small tree", seed=0)
+    new(storage, "s", SPACE, metrics=["loss"], about="a small tree", seed=0)
     return open_desk(storage, "s")
 
 

@@ -11,7 +11,6 @@ from optuna_llm.ask_tell.asking import judge
 from optuna_llm.ask_tell.desk import Desk
 from optuna_llm.ask_tell.desk import new
 from optuna_llm.ask_tell.desk import open_desk
-from optuna_llm.ask_tell.space_file import distributions
 from optuna_llm.ask_tell.telling import tell
 from optuna_llm.errors import ConfigurationError
 from tests.ask_tell.conftest import BAD
@@ -84,7 +83,7 @@ def test_where_trials_fail_the_risk_is_judged_high(desk: Desk) -> None:
 
 def test_each_objective_and_the_constraints_are_judged(storage: str) -> None:
     names = ["loss", "speed"]
-    new(storage, "two", distributions(SPACE), ["minimize", "maximize"], metrics=names, seed=0)
+    new(storage, "two", SPACE, ["minimize", "maximize"], metrics=names, seed=0)
     desk = open_desk(storage, "two")
     fill(desk, 12, lambda p: {"values": [loss(p), -p["depth"]]})
     flat, deep = judge(desk, [{**GOOD, "depth": 1}, {**GOOD, "depth": 8}])["judgements"]
@@ -133,7 +132,7 @@ def test_a_suggestion_waits_for_its_turn_and_is_run_with_its_reason(worked: Desk
 
 
 def test_a_parameter_with_a_single_value_may_be_named(storage: str) -> None:
-    space = distributions({**SPACE, "batch": {"type": "categorical", "choices": [32]}})
+    space = {**SPACE, "batch": {"type": "categorical", "choices": [32]}}
     new(storage, "one", space, seed=0)
     desk = open_desk(storage, "one")
     assert judge(desk, [{**GOOD, "batch": 32}])["judgements"][0]["verdict"] == "too early"

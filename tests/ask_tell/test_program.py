@@ -35,6 +35,17 @@ def test_what_stands_for_nothing_is_named() -> None:
         Program.of([], ["lr"])
 
 
+def test_options_of_parameters_that_do_not_apply_are_left_out() -> None:
+    words = ["t", "--lr", "{lr}", "--depth", "{depth}", "-m={depth}", "-v", "{lr}-{depth}"]
+    program = Program.of([*words, "{depth}", "end"], ["lr", "depth"])
+    assert program.call({"lr": 1}, 0) == ["t", "--lr", "1", "-v", "1-", "", "end"]
+    assert program.call({"lr": 1, "depth": 2}, 0)[3:] == [
+        *("--depth", "2", "-m=2", "-v", "1-2", "2", "end"),
+    ]
+    whole = Program.of(["t", "{params}"], ["lr", "depth"]).call({"lr": 1}, 0)
+    assert json.loads(whole[1]) == {"lr": 1}
+
+
 def test_parameters_that_are_not_passed_on_are_noticed() -> None:
     names = list(PARAMS)
     assert Program.of(["t", "{lr}"], names).unused(names) == ["kind", "flag"]

@@ -22,7 +22,6 @@ from optuna_llm.ask_tell.program import Metric
 from optuna_llm.ask_tell.program import Program
 from optuna_llm.ask_tell.running import Plan
 from optuna_llm.ask_tell.running import Runner
-from optuna_llm.ask_tell.space_file import distributions
 from optuna_llm.errors import ConfigurationError
 
 
@@ -32,7 +31,7 @@ SPACE = {"x": {"type": "float", "low": 0.0, "high": 1.0}}
 
 @pytest.fixture
 def desk(storage: str) -> Desk:
-    new(storage, "s", distributions(SPACE), seed=0)
+    new(storage, "s", SPACE, seed=0)
     return open_desk(storage, "s")
 
 

@@ -37,7 +37,7 @@ def test_spaces_are_read_from_json_toml_and_the_command_itself(
     (tmp_path / "s.toml").write_text('[x]\ntype = "float"\nlow = 0\nhigh = 1\n')
     monkeypatch.setattr("sys.stdin", io.StringIO(text))
     for given in (str(tmp_path / "s.json"), str(tmp_path / "s.toml"), text, "-"):
-        assert read_space(given) == {"x": FloatDistribution(0, 1)}
+        assert distributions(read_space(given)) == {"x": FloatDistribution(0, 1)}
 
 
 @pytest.mark.parametrize(
@@ -53,6 +53,7 @@ def test_spaces_are_read_from_json_toml_and_the_command_itself(
         ({"x": {"type": "float", "low": 2, "high": 1}}, "not possible.*low"),
         ({"x": {"type": "int", "low": "a", "high": 1}}, "'x'.*not possible"),
         ({"x": {"type": "categorical", "choices": "abc"}}, "no list"),
+        ({"x": {"type": "categorical", "choices": [[1, 2]]}}, "neither a text nor a number"),
         ({"x": {"type": "categorical", "choices": []}}, "'x'.*not possible"),
     ],
 )

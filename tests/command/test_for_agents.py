@@ -48,6 +48,32 @@ def test_a_session(study: tuple[str, str], capsys: pytest.CaptureFixture[str]) -
     assert answer(capsys, "best", *study)["params"] == proposal["params"]
 
 
+def test_done_knows_how_many_trials_there_will_be(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = (f"sqlite:///{tmp_path}/s.db", "s")
+    answer(capsys, "new", *study, "--space", SPACE, "--trials", "2")
+    for number in ("0", "1"):
+        answer(capsys, "ask", *study)
+        assert not answer(capsys, "done", *study, code=1)["done"]
+        answer(capsys, "tell", *study, number, "1")
+    assert answer(capsys, "done", *study)["sentence"] == "all 2 announced trials are finished."
+    assert not answer(capsys, "done", *study, "--trials", "3", code=1)["done"]
+
+
+def test_what_does_not_apply_is_an_error_with_a_fix(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = (f"sqlite:///{tmp_path}/s.db", "s")
+    kind = '{"type": "categorical", "choices": ["a", "b"]}'
+    own = '{"type": "float", "low": 0, "high": 1, "when": {"kind": "b"}}'
+    made = answer(capsys, "new", *study, "--space", f'{{"x": {own}, "kind": {kind}}}')
+    assert made["space"]["x"]["when"] == {"kind": ["b"]}
+    for command in ("judge", "enqueue"):
+        error = answer(capsys, command, *study, '{"x": 1, "kind": "a"}', code=2)["error"]
+        assert error["fix"] == "leave 'x' out"
+
+
 def test_configurations_come_from_standard_input(
     study: tuple[str, str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
