@@ -79,7 +79,7 @@ EXAMPLES = {
         ("mlflow", "sklearn", "optuna_integration"), ("10 trials,", "10 runs in"), 0.9, grows=True
     ),
     "wandb_tracking": Example(
-        ("wandb", "sklearn", "optuna_integration"), ("10 trials,", "wandb sync"), 0.9, grows=True
+        ("wandb", "sklearn", "optuna_integration"), ("10 trials,", "wandb sync"), 0.35, grows=True
     ),
     "ray_tune": Example(("ray", "sklearn"), ("10 trials,",), 0.8, grows=True),
     "dask_workers": Example(

@@ -9,27 +9,23 @@ from __future__ import annotations
 
 import optuna
 from optuna_integration import WeightsAndBiasesCallback
-from sklearn.datasets import load_wine
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.datasets import load_diabetes
+from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.model_selection import cross_val_score
 import wandb
 
 from optuna_llm import LLMSampler
 
 
-X, y = load_wine(return_X_y=True)
+X, y = load_diabetes(return_X_y=True)
 
 
 def objective(trial: optuna.Trial) -> float:
-    """Return the accuracy of a cross-validation."""
-    forest = RandomForestClassifier(
-        n_estimators=30,
-        max_depth=trial.suggest_int("max_depth", 1, 16),
-        max_features=trial.suggest_float("max_features", 0.1, 1.0),
-        min_samples_leaf=trial.suggest_int("min_samples_leaf", 1, 50, log=True),
-        random_state=0,
-    )
-    return cross_val_score(forest, X, y, cv=3).mean()
+    """Return R2, the share of the variance that is explained, of a cross-validation."""
+    rate = trial.suggest_float("learning_rate", 1e-3, 1.0, log=True)
+    leaves = trial.suggest_int("max_leaf_nodes", 2, 64, log=True)
+    model = HistGradientBoostingRegressor(learning_rate=rate, max_leaf_nodes=leaves, max_iter=50)
+    return cross_val_score(model, X, y, cv=3).mean()
 
 
 def log_source(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
@@ -39,7 +35,7 @@ def log_source(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
 
 
 if __name__ == "__main__":
-    track = WeightsAndBiasesCallback("accuracy", wandb_kwargs={"project": "wine"})
+    track = WeightsAndBiasesCallback("R2", wandb_kwargs={"project": "diabetes"})
     study = optuna.create_study(direction="maximize", sampler=LLMSampler(seed=0))
     study.optimize(objective, n_trials=10, callbacks=[track, log_source])
     wandb.run.summary.update({"best": study.best_value, **study.best_params})

@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.apart, pytest.mark.slow]
 OLDEST, NEWEST = 10, 14
 SEARCH = """
 import optuna
-from optuna_llm import AgentSampler, CQRSampler, LLAMBOSampler, LLMSampler
+from optuna_llm import AgentSampler, CQRSampler, LLAMBOSampler, LLMSampler, report
 
 def objective(trial):
     rate = trial.suggest_float("learning_rate", 1e-4, 1.0, log=True)
@@ -47,6 +47,7 @@ for sampler in (CQRSampler(seed=0), LLMSampler(seed=0), LLMSampler(answer, seed=
     sources = [t.user_attrs["llm:source"] for t in study.trials]
     assert "fallback" not in sources, (sampler, sources)
     print(type(sampler).__name__, len(study.trials), study.best_value)
+report(study, "report.html")
 """
 MEASURE = """
 import importlib.metadata, json, re, sys, time
@@ -152,6 +153,7 @@ def bound(row: str) -> float:
 def test_every_sampler_searches(bare: Environment) -> None:
     said = bare.run("python", "-c", SEARCH)
     assert len(said.splitlines()) == 5
+    assert "<table" in (bare.folder / "report.html").read_text()
 
 
 def test_the_command_is_there(bare: Environment) -> None:
