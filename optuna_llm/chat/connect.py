@@ -6,6 +6,7 @@ from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
 import inspect
+import math
 import os
 from typing import TYPE_CHECKING
 from typing import Any
@@ -20,6 +21,7 @@ from optuna_llm.chat.endpoints import ReadyEndpoint
 from optuna_llm.chat.in_process import PREFIX
 from optuna_llm.chat.in_process import GGUFEndpoint
 from optuna_llm.chat.model import ChatModel
+from optuna_llm.chat.numbers import real
 from optuna_llm.chat.prices import check_prices
 from optuna_llm.chat.providers import PROVIDERS
 from optuna_llm.chat.providers import base_url_of
@@ -101,6 +103,10 @@ def connect(
         ConfigurationError: An argument is wrong.
     """
     timeout, deadline = time_limits(model, timeout, deadline)
+    if model_name is not None and not (isinstance(model_name, str) and model_name.strip()):
+        raise ConfigurationError(
+            f'model_name={model_name!r:.80} must be the name of a model, such as "gpt-5.4-mini"'
+        )
     settings = Settings(
         temperature=temperature,
         timeout=timeout,
@@ -151,7 +157,8 @@ def time_limits(
         timeout = _TIMEOUT_IN_PROCESS if _is_file(model) else Settings.timeout
     if deadline is None:
         # What is no number is refused with the settings.
-        deadline = 2 * timeout if isinstance(timeout, int | float) else Settings.deadline
+        seconds = real(timeout)
+        deadline = Settings.deadline if math.isnan(seconds) else 2 * seconds
     return timeout, deadline
 
 

@@ -150,7 +150,8 @@ def checked_configurations(known_good: Any) -> tuple[dict[str, Any], ...]:
 
 def check_file(name: str, value: Any) -> None:
     """Raise ConfigurationError for what is no path, or the path of a folder."""
-    if not isinstance(value, str | os.PathLike) or not str(value).strip():
+    is_path = isinstance(value, str | os.PathLike) and "\0" not in str(value)
+    if not is_path or not str(value).strip():
         raise ConfigurationError(f"{shown(name, value)} must be the path of a file.")
     if Path(value).is_dir():
         raise ConfigurationError(f"{shown(name, value)} is a folder; name a file in it.")

@@ -27,6 +27,7 @@ from optuna_llm.history.attributes import TRANSFERRED_KEY
 from optuna_llm.sharing.checks import checked_configurations
 from optuna_llm.sharing.checks import shown
 from optuna_llm.sharing.per_study import PerStudy
+from optuna_llm.space.numbers import as_written
 from optuna_llm.space.numbers import format_number
 from optuna_llm.space.search_space import SearchSpace
 from optuna_llm.space.words import describe
@@ -215,15 +216,16 @@ def exact(
         Legal native values, and for each other value what is wrong with it.
     """
     space = SearchSpace({n: d for n, d in distributions.items() if n in configuration})
-    nearest = space.legal(configuration)
+    written = {name: as_written(value) for name, value in configuration.items()}
+    nearest = space.legal(written)
     values, problems = {}, {}
     for name, distribution in space.distributions.items():
-        given = configuration[name]
+        given = written[name]
         is_choice = isinstance(distribution, CategoricalDistribution)
         if name in nearest and (is_choice or _is_close(nearest[name], given)):
             values[name] = nearest[name]
             continue
-        problems[name] = f"{shown(name, given)} must be {describe(space, name)}"
+        problems[name] = f"{shown(name, configuration[name])} must be {describe(space, name)}"
         if name in nearest:
             problems[name] += f"; nearest is {format_number(nearest[name])}"
     return values, problems

@@ -6,6 +6,7 @@ from decimal import Decimal
 from fractions import Fraction
 import math
 import numbers
+from typing import Any
 from typing import TypeGuard
 
 import numpy as np
@@ -16,6 +17,7 @@ from optuna.distributions import IntDistribution
 NumericDistribution = FloatDistribution | IntDistribution
 # How far from the grid, in steps, Optuna takes a number for one on the grid.
 _GRID_TOLERANCE = 1e-8
+_DOUBLE = np.dtype(float).itemsize
 
 
 def is_number(value: object) -> TypeGuard[int | float]:
@@ -28,6 +30,17 @@ def whole_number(value: object) -> int | None:
     """Return a whole number, also one of NumPy's, as an int; None for all else, bools too."""
     value = _scalar(value)
     return int(value) if isinstance(value, numbers.Integral) and is_number(value) else None
+
+
+def as_written(value: Any) -> Any:
+    """Return a NumPy float of less than double precision as the number that it is written as.
+
+    ``np.float32(0.1)`` stands for 0.1; converted bit by bit it lies beside it, off a grid or out
+    of a range. All else is returned as it is.
+    """
+    number = _scalar(value)
+    is_short = isinstance(number, np.floating) and number.dtype.itemsize < _DOUBLE
+    return float(str(number)) if is_short else value
 
 
 def _scalar(value: object) -> object:

@@ -5,12 +5,14 @@ import subprocess
 import sys
 from typing import Any
 
+import numpy as np
 import pytest
 
 from optuna_llm.chat import ChatModel
 from optuna_llm.chat import Completion
 from optuna_llm.chat import Usage
 from optuna_llm.chat import connect
+from optuna_llm.chat import time_limits
 from optuna_llm.chat.client import RemoteChatModel
 from optuna_llm.chat.prices import prices_of
 from optuna_llm.chat.providers import PROVIDERS
@@ -216,6 +218,9 @@ def _client() -> Any:
         ({"model": _async_function}, "asynchronous"),
         ({"model": _Async()}, "asynchronous"),
         ({"model": "x", "model_name": "y"}, "model_name has no effect"),
+        ({"model": print, "model_name": 3}, "model_name=3"),
+        ({"model": print, "model_name": np.array([1, 2])}, "model_name=array"),
+        ({"model": print, "model_name": " "}, "model_name=' '"),
         ({"model": _Echo(), "temperature": 0.1}, "temperature has no effect"),
         ({"model": _Echo(), "prices": (1, 1)}, "prices has no effect"),
         ({"model": str, "base_url": "http://127.0.0.1/v1"}, "model must be|base_url"),
@@ -238,6 +243,11 @@ def _client() -> Any:
 def test_a_wrong_argument_is_named(arguments: dict[str, Any], reason: str) -> None:
     with pytest.raises(ConfigurationError, match=reason):
         connect(**arguments)
+
+
+@pytest.mark.parametrize("kind", [int, np.int64, np.float32])
+def test_a_deadline_follows_the_timeout_of_any_type(kind: type) -> None:
+    assert time_limits("x", kind(300), None) == (300, 600)
 
 
 def test_wrong_use_of_a_ready_client() -> None:

@@ -56,7 +56,7 @@ OF_MODEL_SAMPLERS: dict[str, list[Any]] = {
     "deadline": [0, -1, NAN, "60"],
     "max_retries": [-1, 1.5, "2"],
     "extra_body": [3, ["x"]],
-    "cassette": [3, "", str(Path(__file__).parent)],
+    "cassette": [3, "", "a\0b", str(Path(__file__).parent)],
     "anonymize": ["no", 1, None],
     "notes": ["no", 1, None],
 }

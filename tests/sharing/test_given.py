@@ -68,6 +68,21 @@ def test_values_are_read_exactly() -> None:
     assert set(problems) == {"n", "lr", "c", "学习率"}
 
 
+@pytest.mark.parametrize("kind", [np.float16, np.float32, lambda v: np.array(v, dtype="f4")])
+def test_numbers_of_single_precision_are_what_they_are_written_as(
+    kind: Callable[[float], Any],
+) -> None:
+    space: dict[str, BaseDistribution] = {
+        "stepped": FloatDistribution(0, 1, step=0.1),
+        "highest": FloatDistribution(0, 0.1),
+        "chosen": CategoricalDistribution([0.1, 0.2]),
+    }
+    given = {"stepped": kind(0.3), "highest": kind(0.1), "chosen": kind(0.2)}
+    assert exact(given, space) == ({"stepped": 0.3, "highest": 0.1, "chosen": 0.2}, {})
+    _, problems = exact({"stepped": kind(0.35), "highest": kind(0.2)}, space)
+    assert problems.keys() == {"stepped", "highest"}
+
+
 @pytest.mark.parametrize("sampler", ALL)
 def test_a_mistyped_name_is_one_warning_and_never_claimed(
     sampler: Any, warnings: list[str]
