@@ -15,6 +15,7 @@ from typing import Any
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
+from optuna.trial import TrialState
 
 from optuna_llm.errors import ConfigurationError
 from optuna_llm.history.announcement import Announcement
@@ -40,6 +41,8 @@ from optuna_llm.sharing.given import exact
 from optuna_llm.sharing.given import fixed_params
 from optuna_llm.sharing.proposal import Proposal
 from optuna_llm.sharing.proposal import Turn
+from optuna_llm.sharing.start_up import MAX_FAILURES
+from optuna_llm.sharing.start_up import without_failures
 from optuna_llm.sharing.streams import RandomStreams
 from optuna_llm.space.search_space import SearchSpace
 
@@ -47,7 +50,6 @@ from optuna_llm.space.search_space import SearchSpace
 if TYPE_CHECKING:
     from optuna import Study
     from optuna.trial import FrozenTrial
-    from optuna.trial import TrialState
 
     from optuna_llm.history.history import Observation
     from optuna_llm.history.origin import Source
@@ -252,8 +254,10 @@ class HybridSampler(DelegatingSampler, abc.ABC):
         index = turn.position
         if index == 0 and turn.history.is_multi_objective:
             self._base.point(turn)  # Raises at once, not in the middle of the run.
+        history = turn.history
         if index > len(self._given.known_good):
-            index = self._interrupted_design(turn.history)
+            index = self._lost_design(history)
+            history = without_failures(history)
         if index < 0:
             return None
         given = self._given.values(index, turn.space.distributions)
@@ -261,7 +265,7 @@ class HybridSampler(DelegatingSampler, abc.ABC):
         # No trial has tried a parameter that none has asked for.
         named = self._given.known_good[index] if index < len(self._given.known_good) else {}
         is_new = bool(named.keys() - turn.history.distributions.keys())
-        if not is_new and turn.tried.repeats(params):
+        if not is_new and history.tried(turn.space).repeats(params):
             return None
         is_known_good = index < len(self._given.known_good) and (given or len(turn.space) == 0)
         why = (
@@ -271,15 +275,22 @@ class HybridSampler(DelegatingSampler, abc.ABC):
         )
         return Proposal(params, Origin("prior", why, design=index + 1))
 
-    def _interrupted_design(self, history: History) -> int:
-        """Return the place of a configuration whose trial was interrupted; -1 if there is none."""
+    def _lost_design(self, history: History) -> int:
+        """Return the place of a configuration that is worth another try; -1 if there is none.
+
+        It was interrupted, or has failed once, which is an accident more often than not.
+        """
         known = range(1, len(self._given.known_good) + 2)  # The last one is that of usual values.
-        begun: dict[bool, set[int]] = {True: set(), False: set()}
+        begun: dict[int, list[Observation]] = {}
         for o in history.observations:
             if o.origin is not None and o.origin.design in known:
-                begun[o.is_interrupted].add(o.origin.design)
-        left = begun[True] - begun[False]
-        return min(left, default=0) - 1
+                begun.setdefault(o.origin.design, []).append(o)
+
+        def is_lost(tries: list[Observation]) -> bool:
+            n_failed = sum(not o.is_interrupted for o in tries)
+            return all(o.state == TrialState.FAIL for o in tries) and n_failed < MAX_FAILURES
+
+        return min((place for place, tries in begun.items() if is_lost(tries)), default=0) - 1
 
     def _design_rationale(self, index: int, trial: FrozenTrial) -> str:
         """Say what of the starting design a trial has run."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
+from optuna.trial import TrialState
 
 from optuna_llm.history.failure import interrupted
 from optuna_llm.history.failure import queued_again
@@ -23,11 +25,15 @@ from optuna_llm.space.search_space import SearchSpace
 
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from optuna import Study
 
 
 # A start that left out a choice could not tell what it is worth: half of the weight is even.
 _EVEN_SHARE = 0.5
+# How often what is known to be good fails before its parameters are taken for the reason.
+MAX_FAILURES = 2
 
 
 class StartUp:
@@ -49,29 +55,42 @@ class StartUp:
         self._rng = rng
 
     def position(self, study: Study, trial: FrozenTrial) -> int | None:
-        """Return the place of a trial in the starting design; an enqueued one has none."""
+        """Return the place of a trial in the starting design; an enqueued one has none.
+
+        A place whose trial was interrupted is taken again, and so is, once, one whose trial has
+        failed: what is known to be good is better than that more often than it is the reason.
+        """
         if not self._given.known_good and self._prior is None:
             return trial.number
         if fixed_params(trial):
             return None
         trials = study._get_trials(deepcopy=False, use_cache=True)
         own = [t for t in trials if t.number < trial.number and not fixed_params(t)]
-        stopped = interrupted(trials) - queued_again(trials)
-        if not stopped:
+        retried = queued_again(trials)
+        failed = {t.number for t in own if t.state == TrialState.FAIL} - retried
+        if not failed:
             return len(own)
+        blamed = failed - interrupted(trials)
         n_known = len(self._given.known_good)
         fresh, place = 0, 0
-        begun: dict[int, FrozenTrial] = {}
+        # Known good ones and the usual values are worth a second try.
+        begun: dict[int, list[FrozenTrial]] = {p: [] for p in range(n_known + 1)}
+
+        def is_lost(tries: Sequence[FrozenTrial], t: FrozenTrial) -> bool:
+            """Whether a place is free again when a trial begins."""
+            if not tries or tries[-1].number not in failed or not _is_before(tries[-1], t):
+                return False
+            return sum(o.number in blamed for o in tries) < MAX_FAILURES
+
         for t in (*own, trial):
-            # What was interrupted before it began is run again, once all known ones have begun.
-            lost = [p for p, o in begun.items() if o.number in stopped and _is_before(o, t)]
+            # They are run again once all known ones have begun.
+            lost = [p for p, tries in begun.items() if is_lost(tries, t)]
             if lost and fresh >= n_known:
                 place = min(lost)
             else:
                 place, fresh = fresh, fresh + 1
-            # Known good ones and the usual values are worth a second try.
-            if place <= n_known:
-                begun[place] = t
+            if place in begun:
+                begun[place].append(t)
         return place
 
     def value(
@@ -137,12 +156,18 @@ class StartUp:
         return independent is None and 0 <= turn < self._n_trials
 
     def _has_run_usual(self, study: Study, trial: FrozenTrial) -> bool:
-        """Whether the usual values are those of a trial that the user has enqueued."""
-        history = History.from_study(study, trial, self._given.search_space)
+        """Whether the usual values are those of a trial that has not failed, such as a user's."""
+        history = without_failures(History.from_study(study, trial, self._given.search_space))
         if self._prior is None or not history.parameters:
             return False
         usual = self._prior.default(history.parameters)
         return history.tried(SearchSpace(history.parameters)).repeats(usual)
+
+
+def without_failures(history: History) -> History:
+    """Return what a study would be if none of its trials had failed."""
+    kept = tuple(o for o in history.observations if o.state != TrialState.FAIL)
+    return replace(history, observations=kept)
 
 
 def _is_before(one: FrozenTrial, other: FrozenTrial) -> bool:

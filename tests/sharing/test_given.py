@@ -257,3 +257,25 @@ def test_an_interrupted_start_loses_neither_what_is_known_nor_the_usual_values(
     rates = [t.params["learning_rate"] for t in study.trials if t.state == TrialState.COMPLETE]
     usual = EmbeddedPrior().default(study.trials[0].distributions)["learning_rate"]
     assert [rates.count(rate) for rate in (0.25, 0.5, usual)] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("sampler", ALL)
+@pytest.mark.parametrize("failing", [1, 99])
+def test_what_is_known_to_be_good_is_tried_once_more_after_it_has_failed(
+    sampler: Callable[..., BaseSampler], failing: int
+) -> None:
+    known = {"learning_rate": 0.25}
+    study = optuna.create_study(sampler=sampler(seed=0, known_good=[known]))
+    usual = EmbeddedPrior().default({"learning_rate": FloatDistribution(1e-5, 1.0, log=True)})
+
+    def objective(trial: optuna.Trial) -> float:
+        rate = trial.suggest_float("learning_rate", 1e-5, 1.0, log=True)
+        tried = sum(t.params["learning_rate"] == rate for t in study.trials)
+        if rate in (0.25, usual["learning_rate"]) and tried <= failing:
+            raise ConnectionError
+        return rate
+
+    study.optimize(objective, n_trials=8, catch=(ConnectionError,))
+    for params in (known, usual):
+        states = [t.state for t in study.trials if t.params == params]
+        assert states == [TrialState.FAIL, TrialState.FAIL if failing > 1 else TrialState.COMPLETE]
