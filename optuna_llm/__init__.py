@@ -30,8 +30,11 @@ if TYPE_CHECKING:
     from optuna_llm.prompts import Task
     from optuna_llm.reporting.best import BestConfiguration
     from optuna_llm.reporting.best import best_configuration
+    from optuna_llm.reporting.page import Report
     from optuna_llm.reporting.page import report
     from optuna_llm.reporting.progress import Progress
+    from optuna_llm.reporting.summary import Summary
+    from optuna_llm.reporting.summary import summary
     from optuna_llm.stopping import StopWhenDone
     from optuna_llm.transfer.continued import continue_study
     from optuna_llm.transfer.plan import Transfer
@@ -50,7 +53,9 @@ __all__ = [
     "LLAMBOSampler",
     "LLMSampler",
     "Progress",
+    "Report",
     "StopWhenDone",
+    "Summary",
     "Task",
     "Transfer",
     "__version__",
@@ -62,6 +67,7 @@ __all__ = [
     "report",
     "suggest_code",
     "suggest_open_categorical",
+    "summary",
     "warm_start",
 ]
 
@@ -75,7 +81,9 @@ _ROOMS = {
     "LLAMBOSampler": "optuna_llm.llambo",
     "LLMSampler": "optuna_llm.llm",
     "Progress": "optuna_llm.reporting.progress",
+    "Report": "optuna_llm.reporting.page",
     "StopWhenDone": "optuna_llm.stopping",
+    "Summary": "optuna_llm.reporting.summary",
     "Task": "optuna_llm.prompts",
     "Transfer": "optuna_llm.transfer.plan",
     "best_configuration": "optuna_llm.reporting.best",
@@ -86,6 +94,7 @@ _ROOMS = {
     "number": "optuna_llm.code.source",
     "suggest_code": "optuna_llm.code.suggest",
     "suggest_open_categorical": "optuna_llm.code.open_categorical",
+    "summary": "optuna_llm.reporting.summary",
     "warm_start": "optuna_llm.transfer.warm_start",
 }
 _MODULES = ("errors", "stopping", "visualization")

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 import contextlib
 from dataclasses import dataclass
+from datetime import datetime
 import os
 from pathlib import Path
 import signal
@@ -110,6 +111,7 @@ class Runner:
         self._show = show
         self._runs: list[_Run] = []
         self._is_stopped = False
+        self._began = datetime.now()
         try:
             plan.logs.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -259,7 +261,8 @@ class Runner:
         told = self._patiently(lambda: tell(self._desk, run.trial, result, why=found.why))
         run.log.close()
         trial = self._desk.study.get_trials(deepcopy=False)[run.trial]
-        line = f"{progress_line(self._desk.study, trial)} | {seconds:.1f} s"
+        line = progress_line(self._desk.study, trial, self._plan.n_trials, self._began)
+        line += f" | {seconds:.1f} s"
         line += f" | {found.why}" if found.why else ""
         beside = {"source": trial.user_attrs.get("llm:source", "other"), "why": found.why}
         beside |= {"seconds": round(seconds, 3), "attempts": run.attempt}

@@ -68,6 +68,12 @@ def add_run(commands: Commands) -> None:
         help="folder of the log files (default: STUDY-logs); keep it the same to resume",
     )
     parser.add_argument(
+        "--progress",
+        action="store_true",
+        help="in a terminal, show a bar below the lines: the best value, what the language model"
+        " has cost, the time left",
+    )
+    parser.add_argument(
         "program", nargs="+", metavar="PROGRAM", help="after --, such as ./train.sh --lr {lr}"
     )
 
@@ -97,6 +103,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from optuna_llm.ask_tell.program import Program
     from optuna_llm.ask_tell.running import Plan
     from optuna_llm.ask_tell.running import Runner
+    from optuna_llm.reporting.progress import Progress
 
     desk = open_desk(arguments.storage, arguments.study)
     history = desk.history()
@@ -121,8 +128,15 @@ def _run(arguments: argparse.Namespace) -> int:
     def show(line: str, told: dict[str, Any]) -> None:
         print(as_json(told) if arguments.json else line, flush=True)
 
-    with quiet():
-        Runner(desk, plan, show)()
+    def show_above(line: str, told: dict[str, Any]) -> None:
+        progress.write(as_json(told) if arguments.json else line)
+        if told["state"] != "again":
+            progress(desk.study, desk.study.get_trials(deepcopy=False)[told["trial"]])
+
+    # Without a terminal the lines say all that the bar does.
+    has_bar = arguments.progress and sys.stderr.isatty()
+    with quiet(), Progress(n_trials=n_trials, bar=True) as progress:
+        Runner(desk, plan, show_above if has_bar else show)()
     return 0
 
 

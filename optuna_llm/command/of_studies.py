@@ -41,17 +41,23 @@ def add_report(commands: Commands) -> None:
     """Add the subcommand."""
     parser = add_command(commands, "report", _run_report)
     add_study(parser)
-    parser.add_argument("-o", "--output", required=True, metavar="PATH", help="the page to write")
+    parser.add_argument("-o", "--output", metavar="PATH", help="the page to write")
 
 
 def _run_report(arguments: argparse.Namespace) -> int:
-    """Write an HTML page about a stored study.
+    """Sum up a stored study, or write an HTML page about it.
 
-    Write one self-contained HTML page about a study: the best configuration, who proposed what,
-    what the language model used, figures and trials.
+    Sum up a study in the terminal. With --output, write one self-contained HTML page about it
+    instead: the best configuration, what matters, who proposed what, what the language model
+    used, figures and trials.
     """
+    study = load_study(arguments.storage, arguments.study)
+    if arguments.output is None:
+        from optuna_llm.reporting.summary import summary
+
+        print(summary(study))
+        return 0
     from optuna_llm.reporting.page import report
 
-    path = report(load_study(arguments.storage, arguments.study), arguments.output)
-    print(path.resolve())
+    print(report(study, arguments.output).resolve())
     return 0

@@ -124,6 +124,9 @@ def choose(history: History) -> BestConfiguration | None:
     best = group[0]
     observed = best.signs[0] * _loss(best)
     value, interval = observed, (observed, observed)
+    if forecast is None and proven and len(group) > 1:
+        # Without parameters, or with few trials, the repetitions speak for themselves.
+        forecast = np.quantile([best.signs[0] * _loss(o) for o in group], _LEVELS)
     if forecast is not None:
         value, interval = float(forecast[1]), (float(forecast[0]), float(forecast[2]))
     return BestConfiguration(

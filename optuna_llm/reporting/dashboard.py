@@ -12,18 +12,29 @@ import re
 from typing import TYPE_CHECKING
 from typing import Any
 
+from optuna.trial import TrialState
+
 from optuna_llm.expectations.in_units import Forecaster
 from optuna_llm.expectations.in_units import forecaster
 from optuna_llm.extras import import_extra
+from optuna_llm.expectations.recorded import recorded_quantiles
 from optuna_llm.history.history import History
 from optuna_llm.history.origin import SOURCES
 from optuna_llm.reporting.figures.calibration import plot_calibration
 from optuna_llm.reporting.figures.history import mark_hindsight
 from optuna_llm.reporting.figures.history import plot_history
 from optuna_llm.reporting.figures.parameters import plot_partial_dependence
+from optuna_llm.reporting.figures.relations import plot_contour
+from optuna_llm.reporting.figures.relations import plot_importance
+from optuna_llm.reporting.figures.relations import plot_parallel_coordinate
 from optuna_llm.reporting.figures.sources import plot_sources
 from optuna_llm.reporting.figures.sources import plot_spending
+from optuna_llm.reporting.importance import importances
+from optuna_llm.reporting.importance import in_order
+from optuna_llm.reporting.summary import summary
 from optuna_llm.reporting.tables import LABELS
+from optuna_llm.reporting.tables import proposer
+from optuna_llm.reporting.tables import rationale
 from optuna_llm.reporting.tables import show_value
 from optuna_llm.stopping.hindsight import hindsight
 
@@ -34,6 +45,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
     from optuna_llm.history.cost import Cost
+    from optuna_llm.history.history import Observation
     from optuna_llm.history.note import Note
     from optuna_llm.history.note import SaveNote
     from optuna_llm.history.origin import Origin
@@ -46,6 +58,9 @@ _PARAMS_PER_FIGURE = 6
 _LEVELS = (0.1, 0.5, 0.9)
 _MAX_PARAMS = 30
 _MAX_CANDIDATES = 20
+# How notes of ours begin that may be replaced; those of samplers while they run do otherwise.
+_SUMMARY, _OURS = "## Summary by optuna-llm", "**Afterwards: proposed by**"
+_MAX_NOTES, _NOTE_WIDTH = 200, 90
 
 
 def require_dashboard() -> Any:
@@ -81,20 +96,62 @@ def save_figures(study: Study) -> list[str]:
     history = History.from_study(study)
     drawn = {
         "history": mark_hindsight(plot_history(study), hindsight(history)),
+        "importance": plot_importance(study),
+        "contour": plot_contour(study),
+        "parallel": plot_parallel_coordinate(study),
         "sources": plot_sources(study),
         "spending": plot_spending(study),
         "calibration": plot_calibration(study),
     }
-    names = history.search_space().names
+    names = in_order(history, importances(study, history))
     for page, start in enumerate(range(0, len(names), _PARAMS_PER_FIGURE), start=1):
         params = names[start : start + _PARAMS_PER_FIGURE]
-        figure = plot_partial_dependence(study, params=params)
-        drawn[f"parameters-{page}"] = figure
-    for name, figure in drawn.items():
+        drawn[f"parameters-{page}"] = plot_partial_dependence(study, params=params)
+    shown = {f"optuna-llm-{name}": f for name, f in drawn.items() if f.data}
+    for name, figure in shown.items():
         # What is taller would be cut.
         figure.update_layout(height=_HEIGHT)
-        dashboard.save_plotly_graph_object(study, figure, graph_object_id=f"optuna-llm-{name}")
-    return [f"optuna-llm-{name}" for name in drawn]
+        dashboard.save_plotly_graph_object(study, figure, graph_object_id=name)
+    return list(shown)
+
+
+def save_dashboard(study: Study) -> list[str]:
+    """Put all that optuna-dashboard can show of a study into it (extra ``[dashboard]``).
+
+    The figures of :func:`save_figures`; a summary as the note of the study; and notes on its best
+    and latest trials, two hundred at most: who proposed it and why, what was expected, and what
+    came. They show the study as it is now; called again, they are replaced. Notes that somebody
+    else has written stay, and so do those that a sampler with ``notes=True`` has, which know more.
+
+    Args:
+        study: The study, run by any sampler; its storage is written to.
+
+    Returns:
+        The identifiers of the figures in the dashboard.
+
+    Raises:
+        MissingExtraError: optuna-dashboard or Plotly is not installed.
+    """
+    dashboard = require_dashboard()
+    names = save_figures(study)
+    told = dashboard.get_note(study)
+    if not told.strip() or told.startswith(_SUMMARY):
+        text = summary(study).text(_NOTE_WIDTH)
+        # Whatever stands in a fence is text; only a fence would end it.
+        dashboard.save_note(study, f"{_SUMMARY}\n\n~~~~text\n{text.replace('~~~~', '~~~')}\n~~~~")
+    history = History.from_study(study)
+    over = [o for o in history.observations if o.state.is_finished()]
+    chosen = {
+        o.number: o for o in (*history.ranking[: _MAX_NOTES // 2], *over[-_MAX_NOTES // 2 :])
+    }
+    study_id = study._storage.get_study_id_from_name(study.study_name)
+    for o in chosen.values():
+        handle = _Trial(study._storage, _Study(study_id), o.trial._trial_id)
+        before = dashboard.get_note(handle)
+        text = told_of(history, o)
+        if before != text and (not before.strip() or before.startswith(_OURS)):
+            dashboard.save_note(handle, text)
+    return names
 
 
 # --------------------------------------------------------------------------------------
@@ -175,6 +232,31 @@ def markdown(note: Note) -> str:
     if note.candidates:
         told.append(f"**Candidates of the model** ({len(note.candidates)})")
         told.append(_candidate_table(note, models[0]))
+    return "\n\n".join(told)
+
+
+def told_of(history: History, o: Observation) -> str:
+    """Tell in Markdown of a finished trial who proposed it and why, what was expected, and came.
+
+    Args:
+        history: The study.
+        o: One of its trials.
+    """
+    told = [f"{_OURS} {LABELS[proposer(o)]}"]
+    if why := rationale(o):
+        told.append(f"> {inert(why)}")
+    if o.origin is not None:
+        told += [f"{sentence}  " for sentence in _circumstances(o.origin, o.cost)]
+    expected = recorded_quantiles(history, o, _LEVELS)
+    if expected is not None:
+        low, median, high = map(show_value, expected)
+        told.append(f"Expected: {median}, with a probability of 80 % from {low} to {high}.")
+    values = o.trial.values or () if o.values is not None else ()
+    shown = zip(history.metric_names, values, strict=False)
+    came = ", ".join(f"{inert(name)} {show_value(value)}" for name, value in shown)
+    if o.state == TrialState.FAIL:
+        came = f"a failure: {inert(o.failure)}"
+    told.append(f"Came: {came or o.state.name.lower()}.")
     return "\n\n".join(told)
 
 

@@ -46,6 +46,11 @@ def number_cell(value: float | None, form: str) -> str:
     return cell("none") if value is None else cell(form.format(value), value)
 
 
+def bar(share: float) -> str:
+    """Return a table cell with a bar as long as a share from 0 to 1."""
+    return f'<td class="bar"><span style="width:{100 * share:.1f}%"></span></td>'
+
+
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, sortable: bool = False) -> str:
     """Return a table of rows of cells; a click on a heading of a sortable one sorts it."""
     show: Callable[[str], str] = (
@@ -70,6 +75,6 @@ def plot(title: str, figure: Figure) -> str:
     figure.update_layout(margin={"t": top, "l": 50, "r": 10, "b": 45}, autosize=True)
     data = (figure.to_json() or "{}").replace("<", "\\u003c")
     return (
-        f'<div class="figure" role="img" aria-label="{text(title)}"></div>'
-        f'<script type="application/json">{data}</script>'
+        f'<div class="wide"><div class="figure" role="img" aria-label="{text(title)}"></div>'
+        f'<script type="application/json">{data}</script></div>'
     )

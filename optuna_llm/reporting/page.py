@@ -5,26 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 import importlib.resources
-import itertools
 import math
 import os
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING
+from typing import overload
 
 from optuna.trial import TrialState
 
 from optuna_llm.errors import ConfigurationError
 from optuna_llm.errors import MissingExtraError
+from optuna_llm.expectations.in_units import hindsight as foretold
 from optuna_llm.history.history import History
 from optuna_llm.reporting import markup
 from optuna_llm.reporting import sections
-from optuna_llm.reporting.figures.calibration import plot_calibration
+from optuna_llm.reporting.figures.calibration import LEVELS
+from optuna_llm.reporting.figures.calibration import calibration
+from optuna_llm.reporting.figures.history import history_beside
 from optuna_llm.reporting.figures.history import mark_hindsight
-from optuna_llm.reporting.figures.history import plot_history
 from optuna_llm.reporting.figures.parameters import plot_partial_dependence
+from optuna_llm.reporting.figures.relations import plot_contour
+from optuna_llm.reporting.figures.relations import plot_parallel_coordinate
 from optuna_llm.reporting.figures.sources import plot_sources
 from optuna_llm.reporting.figures.sources import plot_spending
+from optuna_llm.reporting.importance import importances
 from optuna_llm.reporting.tables import summarize_model_use
 from optuna_llm.space.numbers import is_number
 from optuna_llm.stopping.hindsight import hindsight
@@ -34,41 +39,94 @@ if TYPE_CHECKING:
     from optuna import Study
     from plotly.graph_objects import Figure
 
+    from optuna_llm.expectations.in_units import Hindsight as Foretold
     from optuna_llm.stopping.hindsight import Hindsight
 
 
 _TEMPLATE = "page.html"
 _CAPTIONS = {
     "History": "Hover over a trial, or tap it, to see its configuration.",
-    "Parameters": "The objective over each parameter; the band holds 80 % of what a surrogate"
-    " expects of a trial with that value, all else as in the trials. Where the line moves most"
-    " comes first.",
+    "Parameters": "The objective over each parameter, what matters most first; the band holds 80 %"
+    " of what a surrogate expects of a trial with that value, all else as in the trials.",
+    "Contours": "The objective over pairs of the parameters that matter most; dots are trials.",
+    "Parallel coordinates": "Each line is a trial: a red one is good, a grey one bad.",
     "Calibration": "Each trial as a surrogate has expected it from the trials before it, and how"
     " often such intervals were right.",
     "Sources": "What each proposer brought.",
     "Spending": "What the language model has used so far; a cross is a request that failed.",
 }
+_SOME = 2000  # From here on, some figures show a part of the trials.
 
 
+class Report:
+    """A page about a study. Notebooks show it; :meth:`save` writes it.
+
+    Attributes:
+        html: The page.
+    """
+
+    def __init__(self, html: str, title: str) -> None:
+        self.html = html
+        self._title = title
+
+    def __repr__(self) -> str:
+        return f"<Report on {self._title}; save('report.html') writes it, notebooks show it>"
+
+    def _repr_html_(self) -> str:
+        """Return the page in a frame of its own, so that it and a notebook leave each other be."""
+        return (
+            '<iframe sandbox="allow-scripts" title="Report" style="width: 100%; height: 720px;'
+            ' border: 1px solid #8888; border-radius: 6px; resize: vertical"'
+            f' srcdoc="{markup.text(self.html)}"></iframe>'
+        )
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the page into a file, which is replaced as a whole, and return its path.
+
+        Raises:
+            ConfigurationError: The path cannot be written.
+        """
+        if not isinstance(path, str | os.PathLike):
+            raise ConfigurationError(f"path={path!r:.80} must be the path of a file.")
+        return _write(Path(path), self.html)
+
+
+@overload
+def report(
+    study: Study, path: None = None, *, baselines: Mapping[str, float] | None = None
+) -> Report: ...
+
+
+@overload
 def report(
     study: Study,
     path: str | os.PathLike[str],
     *,
     baselines: Mapping[str, float] | None = None,
-) -> Path:
-    """Write one self-contained HTML page about a study.
+) -> Path: ...
 
-    The page holds the best configuration, what each proposer brought, what the language model
-    used, the figures of :mod:`optuna_llm.visualization` and a sortable table of the trials. It
-    loads nothing from anywhere. Without Plotly it has tables only, and says so.
+
+def report(
+    study: Study,
+    path: str | os.PathLike[str] | None = None,
+    *,
+    baselines: Mapping[str, float] | None = None,
+) -> Path | Report:
+    """Write one self-contained HTML page about a study, or show it in a notebook.
+
+    The page holds the best configuration, what matters, what each proposer brought, what the
+    language model used, the figures of :mod:`optuna_llm.visualization`, a sortable table of the
+    trials with what was expected of each, and what ran the study. It loads nothing from anywhere.
+    Without Plotly it has tables only, and says so.
 
     Args:
         study: The study.
-        path: The file to write; it is replaced as a whole.
+        path: The file to write; it is replaced as a whole. None for a :class:`Report`, which
+            Jupyter shows.
         baselines: Values to compare the best one with, by name, for a study with one objective.
 
     Returns:
-        The path of the page.
+        The path of the page, or the page.
 
     Raises:
         ConfigurationError: No trial has finished, a baseline makes no sense, or the path cannot
@@ -80,10 +138,12 @@ def report(
             f"study={study.study_name!r} has no finished trial to report on; run"
             " study.optimize(...) first."
         )
-    if not isinstance(path, str | os.PathLike):
+    checked = _checked_baselines(history, baselines)
+    if path is not None and not isinstance(path, str | os.PathLike):
         raise ConfigurationError(f"path={path!r:.80} must be the path of a file.")
-    page = _page(study, history, _checked_baselines(history, baselines))
-    return _write(Path(path), page)
+    title = f"{study.study_name}, {len(history.observations)} trials"
+    page = Report(_page(study, history, checked), title)
+    return page if path is None else page.save(path)
 
 
 def _checked_baselines(
@@ -129,16 +189,19 @@ def _write(path: Path, page: str) -> Path:
 def _page(study: Study, history: History, baselines: Mapping[str, float]) -> str:
     usage = summarize_model_use(history)
     stop = hindsight(history)
-    drawn, plotly = _figures(study, baselines, stop, with_spending=usage.requests > 0)
-    shown = [
-        markup.section("Best", sections.best_trials(history, baselines)),
-        *([markup.section("When to stop", sections.stopping(stop))] if stop else []),
-        markup.section("Who proposed what", sections.sources(history)),
-        markup.section("Language model", sections.model_use(usage)),
-        *drawn,
-        markup.section("Trials", sections.all_trials(history)),
-        markup.section("Reproducibility", sections.reproducibility(study, history, usage)),
-    ]
+    before = foretold(history, 0, LEVELS)
+    matters = importances(study, history)
+    drawn, plotly = _figures(study, history, baselines, stop, before)
+    shown = {
+        "Best": sections.best_trials(history, baselines),
+        "When to stop": sections.stopping(stop) if stop else "",
+        "What matters": sections.what_matters(history, matters),
+        "Who proposed what": sections.sources(history),
+        "Language model": sections.model_use(usage) if usage.requests else "",
+        **drawn,
+        "Trials": sections.all_trials(history, before),
+        "What ran it": sections.what_ran_it(study, history, usage),
+    }
     states = [o.state for o in history.observations]
     counts = [
         f"{n} {state.name.lower().replace('fail', 'failed')}"
@@ -150,33 +213,44 @@ def _page(study: Study, history: History, baselines: Mapping[str, float]) -> str
         title=markup.text(study.study_name),
         subtitle=markup.text(f"{len(states)} trials: " + ", ".join(counts)),
         date=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
-        sections="\n".join(shown),
+        sections="\n".join(markup.section(t, body) for t, body in shown.items() if body),
         plotly=plotly,
     )
 
 
 def _figures(
-    study: Study, baselines: Mapping[str, float], stop: Hindsight | None, *, with_spending: bool
-) -> tuple[list[str], str]:
-    """Return the sections of the figures, and the script that draws them."""
+    study: Study,
+    history: History,
+    baselines: Mapping[str, float],
+    stop: Hindsight | None,
+    before: Foretold,
+) -> tuple[dict[str, str], str]:
+    """Return the sections of the figures that show anything, and the script that draws them."""
     try:
         drawn = {
-            "History": mark_hindsight(_with_baselines(plot_history(study), baselines), stop),
+            "History": mark_hindsight(history_beside(study, baselines), stop),
             "Parameters": plot_partial_dependence(study),
-            "Calibration": plot_calibration(study),
+            "Contours": plot_contour(study),
+            "Parallel coordinates": plot_parallel_coordinate(study),
+            "Calibration": calibration("Calibration", history, 0, before),
             "Sources": plot_sources(study),
+            "Spending": plot_spending(study),
         }
-        if with_spending:
-            drawn["Spending"] = plot_spending(study)
         from plotly.offline import get_plotlyjs
     except MissingExtraError as error:
-        return [markup.section("Figures", markup.note(str(error)))], ""
+        return {"Figures": markup.note(str(error))}, ""
     captions = {**_CAPTIONS, "History": _CAPTIONS["History"] + _marks(drawn["History"])}
-    sections = [
-        markup.section(title, markup.note(captions[title]) + markup.plot(title, figure))
+    if len(history.observations) > _SOME:
+        captions["Parameters"] += " Of many trials some are drawn, from best to worst."
+    if history.is_multi_objective:
+        first = f" Of {len(history.directions)} objectives the first."
+        for title in ("Parameters", "Contours", "Parallel coordinates", "Calibration"):
+            captions[title] += first
+    return {
+        title: markup.note(captions[title]) + markup.plot(title, figure)
         for title, figure in drawn.items()
-    ]
-    return sections, get_plotlyjs()
+        if figure.data
+    }, get_plotlyjs()
 
 
 def _marks(figure: Figure) -> str:
@@ -188,25 +262,3 @@ def _marks(figure: Figure) -> str:
     if any(s.endswith("-open") for s in symbols):
         told += " An open mark is a trial that broke a constraint."
     return told
-
-
-def _with_baselines(figure: Figure, baselines: Mapping[str, float]) -> Figure:
-    """Draw each baseline as a level line across the history, in sight."""
-    numbers = [n for trace in figure.data for n in trace.x or ()]
-    dashes = itertools.cycle(("dash", "dot", "dashdot", "longdash"))
-    for (name, value), dash in zip(baselines.items(), dashes, strict=False):
-        figure.add_scatter(
-            x=[min(numbers), max(numbers)],
-            y=[value, value],
-            mode="lines",
-            line={"dash": dash, "width": 2, "color": "#8a8a8a"},
-            name=markup.text(name),
-            hoverinfo="name+y",
-        )
-        axis = figure.layout.yaxis
-        if axis.range is not None and (axis.type != "log" or value > 0):
-            place = math.log10(value) if axis.type == "log" else value
-            low, high = axis.range
-            margin = 0.05 * (high - low)
-            axis.range = [min(low, place - margin), max(high, place + margin)]
-    return figure

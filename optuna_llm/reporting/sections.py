@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Sequence
-from importlib import metadata
-import platform
 import pprint
 from typing import TYPE_CHECKING
 
 from optuna.trial import TrialState
 
+from optuna_llm.chat import redact
+from optuna_llm.expectations.recorded import recorded_quantiles
 from optuna_llm.history.history import History
 from optuna_llm.history.history import Observation
+from optuna_llm.history.settings import installed
+from optuna_llm.history.settings import settings_of
 from optuna_llm.reporting.best import BestConfiguration
 from optuna_llm.reporting.best import choose
+from optuna_llm.reporting.markup import bar
 from optuna_llm.reporting.markup import cell
 from optuna_llm.reporting.markup import note
 from optuna_llm.reporting.markup import number_cell
@@ -34,11 +37,13 @@ from optuna_llm.reporting.tables import summarize_sources
 if TYPE_CHECKING:
     from optuna import Study
 
+    from optuna_llm.expectations.in_units import Hindsight as Foretold
     from optuna_llm.stopping.hindsight import Hindsight
 
 
 MAX_TABLE_TRIALS = 200
-_PACKAGES = ("optuna-llm", "optuna", "numpy", "scikit-learn", "openai", "litellm", "xgboost")
+_MAX_IMPORTANT, _MAX_SETTINGS = 30, 20
+_LEVELS = (0.1, 0.5, 0.9)
 
 
 def best_trials(history: History, baselines: Mapping[str, float]) -> str:
@@ -55,7 +60,12 @@ def best_trials(history: History, baselines: Mapping[str, float]) -> str:
             for o in front[:MAX_TABLE_TRIALS]
         ]
         heads = ["trial", *objective_labels(history), *_param_names(history)]
-        return f"<p>{len(front)} Pareto-optimal trials.</p>" + table(heads, rows)
+        n = (
+            "One Pareto-optimal trial"
+            if len(front) == 1
+            else f"{len(front)} Pareto-optimal trials"
+        )
+        return f"<p>{n}.</p>" + table(heads, rows)
     best = history.best
     value = best.trial.value
     assert value is not None
@@ -84,9 +94,10 @@ def best_trials(history: History, baselines: Mapping[str, float]) -> str:
     names = list(dict.fromkeys(name for _, o in shown for name in o.trial.params))
     cells = [_param_cells(o, names) for _, o in shown]
     rows = [[cell(name), *values] for name, *values in zip(names, *cells, strict=True)]
-    parts.append(table(["parameter", *(head for head, _ in shown)], rows))
-    exact = pprint.pformat(best.trial.params, sort_dicts=False)
-    parts.append(f"<details><summary>As Python</summary><pre>{text(exact)}</pre></details>")
+    if rows:
+        parts.append(table(["parameter", *(head for head, _ in shown)], rows))
+        exact = pprint.pformat(best.trial.params, sort_dicts=False)
+        parts.append(f"<details><summary>As Python</summary><pre>{text(exact)}</pre></details>")
     parts.append(
         note(
             "The best of many trials looks better than it is: confirm the configuration on data"
@@ -163,10 +174,23 @@ def sources(history: History) -> str:
     )
 
 
+def what_matters(history: History, shares: Mapping[str, float]) -> str:
+    """Return how much each parameter matters; nothing where that is not known."""
+    if not shares:
+        return ""
+    rows = [
+        [cell(name), bar(share), cell(f"{share:.0%}", share)]
+        for name, share in list(shares.items())[:_MAX_IMPORTANT]
+    ]
+    several = f" to {objective_labels(history)[0]}" if history.is_multi_objective else ""
+    return table(["parameter", "", f"importance{several}"], rows) + note(
+        "By Optuna's PED-ANOVA: how far the best tenth of the trials differs from all others in"
+        " each parameter. It says nothing of parameters that were not varied."
+    )
+
+
 def model_use(usage: ModelUse) -> str:
     """Return what the language model used."""
-    if not usage.requests:
-        return "<p>No language model was used in this study.</p>"
     rows = [
         [cell(name), cell(value)]
         for name, value in {
@@ -184,16 +208,24 @@ def model_use(usage: ModelUse) -> str:
     )
 
 
-def all_trials(history: History) -> str:
-    """Return the table of the trials, the best first."""
+def all_trials(history: History, before: Foretold) -> str:
+    """Return the table of the trials, the best first, with what was expected of each.
+
+    Args:
+        history: The study.
+        before: What a surrogate expects of trials from those before them, where no sampler has
+            recorded it.
+    """
     ranked = {o.number for o in history.ranking}
     unranked = [o for o in reversed(history.observations) if o.number not in ranked]
     shown = [*history.ranking, *unranked][:MAX_TABLE_TRIALS]
     names = _param_names(history)
+    expected = {} if history.is_multi_objective else _expected(history, shown, before)
     rows = [
         [
             cell(o.number, o.number),
             *_value_cells(o),
+            *([_interval_cell(o, expected.get(o.number))] if expected else []),
             cell(LABELS[proposer(o)]),
             cell(_reason(o), css="reason"),
             cell(*_duration(o)),
@@ -207,8 +239,39 @@ def all_trials(history: History) -> str:
         if len(shown) < n_trials
         else "All trials, the best first. "
     )
-    heads = ["trial", *objective_labels(history), "proposer", "rationale", "seconds", *names]
-    return note(which + "Click a heading to sort.") + table(heads, rows, sortable=True)
+    told = (
+        " Expected: where 80 % of the values were to lie, as it was known before the trial; bold"
+        " where the value is outside."
+        if expected
+        else ""
+    )
+    heads = ["trial", *objective_labels(history), *(["expected"] if expected else [])]
+    heads += ["proposer", "rationale", "seconds", *names]
+    return note(which + "Click a heading to sort." + told) + table(heads, rows, sortable=True)
+
+
+def _expected(
+    history: History, shown: Sequence[Observation], before: Foretold
+) -> dict[int, Sequence[float]]:
+    """Return low end, median and high end of what was expected of trials, by number."""
+    found: dict[int, Sequence[float]] = {}
+    places = [before.levels.index(level) for level in _LEVELS]
+    for o, row in zip(before.observations, before.quantiles[:, places], strict=True):
+        found[o.number] = [float(q) for q in row]
+    for o in shown:
+        recorded = recorded_quantiles(history, o, _LEVELS)
+        if recorded is not None:
+            found[o.number] = recorded
+    return found
+
+
+def _interval_cell(o: Observation, expected: Sequence[float] | None) -> str:
+    if expected is None:
+        return cell("")
+    low, median, high = expected
+    value = o.trial.value if o.values is not None else None
+    css = "outside" if value is not None and not low <= value <= high else ""
+    return cell(f"{low:.4g} to {high:.4g}", median, css)
 
 
 def _reason(o: Observation) -> str:
@@ -239,23 +302,28 @@ def _param_cells(o: Observation, names: Sequence[str]) -> list[str]:
     return [cell(show_value(params[n]), params[n]) if n in params else cell("") for n in names]
 
 
-def reproducibility(study: Study, history: History, usage: ModelUse) -> str:
-    """Return what is known of how the study was run."""
+def what_ran_it(study: Study, history: History, usage: ModelUse) -> str:
+    """Return the samplers of a study with their settings and versions, and what else is known."""
     recorded = sum(o.origin is not None for o in history.observations)
+    n_trials, runs = len(history.observations), settings_of(study)
+    rows = [
+        [cell(run.trial, run.trial), cell(str(run), css="text"), cell(_versions(run.versions))]
+        for run in runs[:_MAX_SETTINGS]
+    ]
+    told = table(["from trial", "sampler, as far as not at its defaults", "with"], rows)
+    if not runs:
+        told = (
+            "<p>The sampler is not recorded: it is of another package, or of an earlier version of"
+            f" this one. {recorded} of {n_trials} trials carry a record of optuna-llm.</p>"
+        )
     facts = {
         "objective": ", ".join(objective_labels(history)),
-        "sampler": "not stored with a study;"
-        f" {recorded} of {len(history.observations)} trials carry a record of optuna-llm",
         "models": ", ".join(usage.models) or "none",
-        **{f"attribute {key}": value for key, value in study.user_attrs.items()},
-        "page written with Python": platform.python_version(),
-        **{package: v for package in _PACKAGES if (v := _version(package))},
+        **{f"attribute {key}": redact(str(value)) for key, value in study.user_attrs.items()},
+        "this page": _versions(installed()),
     }
-    return table(["", ""], [[cell(k), cell(v, css="text")] for k, v in facts.items()])
+    return told + table(["", ""], [[cell(k), cell(v, css="text")] for k, v in facts.items()])
 
 
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
+def _versions(found: Mapping[str, str]) -> str:
+    return ", ".join(f"{package} {version}" for package, version in found.items())

@@ -213,10 +213,27 @@ def show_value(value: Any) -> str:
     return shorten(str(value), 40)
 
 
-def columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return rows as lines for a terminal, their cells one below the other."""
+def columns(rows: Sequence[Sequence[str]], width: int | None = None) -> list[str]:
+    """Return rows as lines for a terminal, their cells one below the other.
+
+    Args:
+        rows: The cells, as many in each row.
+        width: Characters of a line; in a terminal that is too narrow, and with headings in the
+            first row, each cell of the others gets a line. None: as many as it takes.
+    """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
+    lines = [
         "  " + "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
         for row in rows
+    ]
+    if width is None or len(rows) < 2 or max(map(len, lines)) <= width:
+        return lines
+    heads = rows[0]
+    return [
+        line
+        for row in rows[1:]
+        for line in (
+            f"  {heads[0]} {row[0]}",
+            *(f"    {h} {c}" for h, c in zip(heads[1:], row[1:], strict=True) if c),
+        )
     ]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import Callable
 from collections.abc import Sequence
+import functools
 from typing import TYPE_CHECKING
 from typing import Any
 
@@ -11,7 +13,10 @@ from optuna.samplers import BaseSampler
 
 from optuna_llm.errors import redact
 from optuna_llm.history.failure import write_failure
+from optuna_llm.history.settings import Settings
+from optuna_llm.history.settings import made_with
 from optuna_llm.sharing.checks import check_sampler
+from optuna_llm.sharing.per_study import PerStudy
 
 
 if TYPE_CHECKING:
@@ -24,6 +29,11 @@ if TYPE_CHECKING:
 class DelegatingSampler(BaseSampler, abc.ABC):
     """A sampler that lets another one propose in its place at times.
 
+    What it is made with is taken down, and kept in every study that it runs.
+
+    Attributes:
+        settings: What it was made with.
+
     Args:
         name: Name of the argument that the other sampler is.
         inner: The other one, if there is any. It sees every trial begin and end.
@@ -32,13 +42,27 @@ class DelegatingSampler(BaseSampler, abc.ABC):
         ConfigurationError: It is no sampler.
     """
 
+    settings: Settings
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Have the constructor of every kind of sampler take down what it is called with."""
+        super().__init_subclass__(**options)
+        if "__init__" in vars(cls):
+            cls.__init__ = _taking_down(cls.__init__)  # type: ignore[method-assign]
+
     def __init__(self, name: str, inner: BaseSampler | None) -> None:
+        self._kept: PerStudy[bool] = PerStudy()
         if inner is not None:
             check_sampler(name, inner)
         self._inner = inner
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        """Forward to the inner sampler."""
+        """Keep the settings in the study; forward to the inner sampler."""
+        # A study that was deleted may have left its id to a new one, which begins with trial 0.
+        is_inner = isinstance(study.sampler, DelegatingSampler) and study.sampler is not self
+        if not is_inner and (trial.number == 0 or not self._kept.get(study)):
+            self.settings.keep(study, trial.number)
+            self._kept.set(study, True)
         if self._inner is not None:
             self._inner.before_trial(study, trial)
 
@@ -78,3 +102,15 @@ class DelegatingSampler(BaseSampler, abc.ABC):
         """Reseed the inner sampler; own proposals differ by the numbers of their trials."""
         if self._inner is not None:
             self._inner.reseed_rng()
+
+
+def _taking_down(initialise: Callable[..., None]) -> Callable[..., None]:
+    """Return a constructor that takes down its arguments, unless that of a subclass has."""
+
+    @functools.wraps(initialise)
+    def taking_down(self: DelegatingSampler, *given: Any, **named: Any) -> None:
+        if "settings" not in vars(self):
+            self.settings = made_with(self, taking_down, given, named)
+        initialise(self, *given, **named)
+
+    return taking_down

@@ -7,7 +7,10 @@ from typing import Any
 import plotly.graph_objects as go
 
 from optuna_llm.visualization import plot_calibration
+from optuna_llm.visualization import plot_contour
 from optuna_llm.visualization import plot_history
+from optuna_llm.visualization import plot_importance
+from optuna_llm.visualization import plot_parallel_coordinate
 from optuna_llm.visualization import plot_parameters
 from optuna_llm.visualization import plot_partial_dependence
 from optuna_llm.visualization import plot_sources
@@ -21,6 +24,9 @@ PLOTS = [
     plot_parameters,
     plot_partial_dependence,
     plot_calibration,
+    plot_importance,
+    plot_contour,
+    plot_parallel_coordinate,
 ]
 
 

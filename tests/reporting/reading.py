@@ -22,6 +22,7 @@ class Page(HTMLParser):
         self.text: list[str] = []
         self.raw: dict[str, list[str]] = {"script": [], "style": []}
         self.tables: list[list[list[str]]] = []
+        self.titles: set[str] = set()
         self._open: list[str] = []
         self.feed(self.source)
 
@@ -44,6 +45,8 @@ class Page(HTMLParser):
             self.raw[self._open[-1]].append(data)
             return
         self.text.append(data)
+        if "h2" in self._open:
+            self.titles.add(data)
         if {"td", "th"} & set(self._open):
             self.tables[-1][-1][-1] += data
 

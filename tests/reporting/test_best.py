@@ -148,6 +148,16 @@ def test_choices_that_python_takes_for_equal_are_not_repeats() -> None:
     assert not best.is_noisy
 
 
+def test_a_noisy_study_without_parameters_tells_its_repetitions() -> None:
+    study = optuna.create_study()
+    values = [0.1 * n for n in range(11)]
+    study.add_trials(create_trial(value=value) for value in values)
+    best = best_configuration(study)
+    assert best.is_noisy
+    assert best.value == pytest.approx(0.5)
+    assert best.interval == pytest.approx((0.1, 0.9))
+
+
 # ---- which trials count
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+import re
 from socketserver import ThreadingMixIn
 import sys
 import threading
@@ -29,6 +30,8 @@ from optuna_llm.history.note import Note
 from optuna_llm.history.origin import Origin
 from optuna_llm.reporting.dashboard import inert
 from optuna_llm.reporting.dashboard import markdown
+from optuna_llm.reporting.dashboard import told_of
+from optuna_llm.visualization import save_dashboard
 from optuna_llm.visualization import save_figures
 from tests.support.browser import PATIENCE
 from tests.support.browser import chromium
@@ -119,10 +122,64 @@ def test_notes_without_the_dashboard_name_the_extra(monkeypatch: pytest.MonkeyPa
 def test_figures_are_replaced_and_not_added() -> None:
     study = make_study(20)
     names = save_figures(study)
-    assert len(names) == len(set(names)) == 5
+    assert {n.removeprefix("optuna-llm-") for n in names} == {
+        *("history", "importance", "contour", "parallel", "sources", "spending", "calibration"),
+        "parameters-1",
+    }
+    assert len(names) == len(set(names))
     before = set(study._storage.get_study_system_attrs(study._study_id))
     assert save_figures(study) == names
     assert set(study._storage.get_study_system_attrs(study._study_id)) == before
+
+
+def test_figures_without_anything_to_show_are_left_out() -> None:
+    names = {n.removeprefix("optuna-llm-") for n in save_figures(make_plain_study(3))}
+    assert names == {"history", "sources", "parameters-1"}
+
+
+def test_one_call_saves_figures_and_notes_and_can_be_repeated() -> None:
+    import optuna_dashboard
+
+    study = make_study(25)
+    handle = Noted(study, 5)
+    optuna_dashboard.save_note(handle, "mine")
+    names = save_dashboard(study)
+    assert set(save_figures(study)) == set(names)
+    told = optuna_dashboard.get_note(study)
+    assert told.startswith("## Summary by optuna-llm")
+    assert "made-up: 25 trials" in told
+    notes = {n: optuna_dashboard.get_note(Noted(study, n)) for n in range(25)}
+    assert notes[5] == "mine"
+    assert "language model" in notes[6]
+    assert "A lower rate with shallow trees" in notes[6]
+    assert "Came: value " in notes[6]
+    assert "Came: a failure: out of memory" in notes[8]
+    study.add_trial(make_plain_study(1).trials[0])
+    save_dashboard(study)
+    assert "26 trials" in optuna_dashboard.get_note(study)
+    optuna_dashboard.save_note(study, "my own words")
+    save_dashboard(study)
+    assert optuna_dashboard.get_note(study) == "my own words"
+    assert optuna_dashboard.get_note(handle) == "mine"
+
+
+def test_a_note_tells_what_was_expected_before_the_trial() -> None:
+    study = optuna.create_study(sampler=CQRSampler(seed=0))
+    study.optimize(_objective, 12)
+    history = History.from_study(study)
+    text = told_of(history, history.observations[-1])
+    found = re.search(r"Expected: (\S+), with a probability of 80 % from (\S+) to (\S+)\.", text)
+    assert found is not None
+    median, low, high = map(float, found.groups())
+    assert low < median < high
+
+
+class Noted:
+    """A trial, as the dashboard's notes know it."""
+
+    def __init__(self, study: optuna.Study, number: int) -> None:
+        self.study, self.storage = study, study._storage
+        self._trial_id = study.trials[number]._trial_id
 
 
 def test_notes_are_off_by_default() -> None:
@@ -290,7 +347,7 @@ def test_our_figures_stand_among_the_plots_and_fit(
     dashboard: Dashboard, name: str, tmp_path: Path
 ) -> None:
     page = dashboard.open(name)
-    titles = ("History", "Sources", "Spending", "Calibration", "Dependence")
+    titles = ("History", "Sources", "Calibration", "Dependence", "Importance", "Contours")
     for title in titles:
         page.wait_for_selector(f".gtitle:has-text('{title}')")
     page.screenshot(path=tmp_path / "plots.png", full_page=True)

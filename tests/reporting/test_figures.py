@@ -283,6 +283,7 @@ def test_sources_has_a_panel_for_each_number() -> None:
 
 
 def test_sources_shows_only_what_a_study_has() -> None:
+    assert set(axis_titles(plot_sources(_only_failures()))) == {"trials", "share of failed trials"}
     titles = axis_titles(plot_sources(make_plain_study()))
     assert not any("model" in title for title in titles)
     assert "median regret" not in axis_titles(plot_sources(make_two_objective_study()))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+import html
 import math
 from pathlib import Path
 import re
@@ -15,6 +16,9 @@ from optuna.trial import TrialState
 import pytest
 
 import optuna_llm
+from optuna_llm.errors import ConfigurationError
+from optuna_llm.expectations.recorded import recorded_quantiles
+from optuna_llm.history.history import History
 from optuna_llm.reporting.page import report
 from optuna_llm.reporting.tables import show_value
 from tests.reporting.reading import read_page
@@ -52,9 +56,106 @@ def test_the_page_tells_what_the_model_used(tmp_path: Path) -> None:
     text = " ".join(read_page(study, tmp_path).text)
     assert f"{sum(r.get('prompt_tokens', 0) for r in records):,}" in text
     assert "small-model" in text
+
+
+def test_what_would_be_empty_is_left_out(tmp_path: Path) -> None:
     plain = read_page(make_plain_study(), tmp_path)
-    assert "No language model was used in this study." in " ".join(plain.text)
-    assert len(plain.figures) == 4
+    titles = plain.titles
+    assert not {"Language model", "Spending", "Calibration", "Contours", "What matters"} & titles
+    assert {"History", "Parameters", "Sources"} <= titles
+    assert len(plain.figures) == 3
+    full = read_page(make_study(40), tmp_path)
+    assert {"Language model", "Spending", "Calibration", "Contours", "What matters"} <= full.titles
+    assert {"Parallel coordinates", "When to stop"} <= full.titles
+    failed = optuna.create_study()
+    failed.add_trial(make_trial(0, {"max_depth": 3}, source="llm", state=TrialState.FAIL))
+    page = read_page(failed, tmp_path)
+    assert not {"Parameters", "When to stop"} & page.titles
+    history = page.figures[0]
+    assert list(history["layout"]["yaxis"]["categoryarray"] or ["failed"]) == ["failed"]
+    assert "yaxis2" not in history["layout"]
+
+
+def test_the_page_shows_what_matters_and_in_that_order(tmp_path: Path) -> None:
+    page = read_page(make_study(60), tmp_path)
+    rows = page.table("importance")
+    shares = [float(r["importance"].rstrip("%")) for r in rows]
+    assert sum(shares) == pytest.approx(100, abs=2)
+    assert shares == sorted(shares, reverse=True)
+    figure = next(
+        f for f in page.figures if any(t.get("name") == "median expected" for t in f["data"])
+    )
+    axes = sorted(
+        (k for k in figure["layout"] if k.startswith("xaxis")), key=lambda k: int(k[5:] or 1)
+    )
+    panels = [figure["layout"][k]["title"]["text"] for k in axes]
+    assert panels == [r["parameter"] for r in rows]
+
+
+def test_what_was_expected_stands_beside_what_came(tmp_path: Path) -> None:
+    rows = read_page(make_study(40), tmp_path).table("expected")
+    told = {int(r["trial"]): r["expected"] for r in rows if r["expected"]}
+    study = make_study(40)
+    complete = [t.number for t in study.trials if t.state == TrialState.COMPLETE]
+    assert sorted(told) == complete[10:]
+    ends = {n: [float(e) for e in text.split(" to ")] for n, text in told.items()}
+    inside = [low <= study.trials[n].value <= high for n, (low, high) in ends.items()]
+    assert 0.5 < sum(inside) / len(inside) < 1
+
+
+def test_a_record_counts_more_than_hindsight(tmp_path: Path) -> None:
+    study = optuna.create_study(sampler=optuna_llm.CQRSampler(seed=0))
+    study.optimize(lambda t: t.suggest_float("x", 0, 1) ** 2, 12)
+    rows = {int(r["trial"]): r for r in read_page(study, tmp_path).table("expected")}
+    history = History.from_study(study)
+    for o in history.observations:
+        recorded = recorded_quantiles(history, o, (0.1, 0.9))
+        if recorded is not None:
+            low, high = recorded
+            assert rows[o.number]["expected"] == f"{low:.4g} to {high:.4g}"
+    assert sum(bool(r["expected"]) for r in rows.values()) >= 4
+
+
+def test_the_page_tells_the_sampler_that_ran_the_study(tmp_path: Path) -> None:
+    storage = f"sqlite:///{tmp_path / 'study.db'}"
+    study = optuna.create_study(
+        storage=storage, study_name="s", sampler=optuna_llm.CQRSampler(seed=7, n_candidates=64)
+    )
+    study.optimize(lambda t: t.suggest_float("x", 0, 1), 2)
+    loaded = optuna.load_study(storage=storage, study_name="s")
+    assert type(loaded.sampler).__name__ == "TPESampler"
+    (row,) = read_page(loaded, tmp_path).table("from trial")
+    sampler = next(v for k, v in row.items() if k.startswith("sampler"))
+    assert sampler == "CQRSampler(n_candidates=64, seed=7)"
+    assert f"optuna {optuna.__version__}" in row["with"]
+
+
+@pytest.mark.parametrize("direction", ["minimize", "maximize"])
+def test_values_can_be_shown_on_either_scale(tmp_path: Path, direction: Any) -> None:
+    page = read_page(make_study(20, direction=direction), tmp_path)
+    menus = page.figures[0]["layout"].get("updatemenus", [])
+    if direction == "maximize":  # Negative values have no logarithm.
+        assert menus == []
+        return
+    linear, log = (button["args"][0] for button in menus[0]["buttons"])
+    assert (linear["yaxis.type"], log["yaxis.type"]) == ("linear", "log")
+    low, high = log["yaxis.range"]
+    assert 10**low < min(linear["yaxis.range"][1], 10**high)
+
+
+def test_notebooks_show_the_page_in_a_frame(tmp_path: Path) -> None:
+    study = make_plain_study(3)
+    shown = report(study)
+    framed = shown._repr_html_()
+    assert framed.startswith("<iframe sandbox=")
+    inside = re.search(r'srcdoc="([^"]*)"', framed)
+    assert inside is not None
+    assert html.unescape(inside[1]) == shown.html
+    assert "save(" in repr(shown)
+    path = shown.save(tmp_path / "page.html")
+    assert path.read_text(encoding="utf-8") == shown.html
+    with pytest.raises(ConfigurationError, match="path=3"):
+        shown.save(3)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -127,9 +228,9 @@ def test_the_page_tells_versions_and_the_studys_attributes(tmp_path: Path) -> No
     facts = {
         row[0]: row[1] for t in read_page(study, tmp_path).tables for row in t if len(row) == 2
     }
-    assert facts["optuna"] == optuna.__version__
+    assert f"optuna {optuna.__version__}" in facts["this page"]
     assert facts["attribute seed"] == "17"
-    assert facts["sampler"].startswith("not stored")
+    assert "The sampler is not recorded" in " ".join(read_page(study, tmp_path).text)
 
 
 @pytest.mark.parametrize("value", [math.inf, -math.inf])
@@ -296,7 +397,7 @@ def test_the_page_fits_the_screen_and_the_scheme(
     assert asked == [path.as_uri()]
     assert complaints == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert page.locator(".figure .main-svg").count() >= page.locator(".figure").count() == 5
+    assert page.locator(".figure .main-svg").count() >= page.locator(".figure").count() == 7
     ink, paper = (
         sum(
             map(
@@ -316,6 +417,25 @@ def test_the_page_fits_the_screen_and_the_scheme(
     assert len(set(tops)) >= columns
     assert columns > 1 or max(tops) - min(tops) <= 1
     context.close()
+
+
+@in_a_browser
+def test_a_click_chooses_the_scale_of_the_values(browser: Any, tmp_path: Path) -> None:
+    page = browser.new_page()
+    page.set_default_timeout(PATIENCE)
+    page.goto(report(make_study(20), tmp_path / "page.html").as_uri())
+    page.wait_for_selector(".figure .main-svg")
+    history = page.locator(".figure").first
+
+    def kind() -> Any:
+        return history.evaluate("place => place._fullLayout.yaxis.type")
+
+    for name in ("log", "linear"):
+        button = page.locator(".switch").first.get_by_role("button", name=name)
+        button.click()
+        assert button.get_attribute("aria-pressed") == "true"
+        assert kind() == name
+    page.close()
 
 
 @in_a_browser

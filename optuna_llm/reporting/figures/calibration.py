@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from optuna_llm.expectations.in_units import MIN_TRIALS
+from optuna_llm.expectations.in_units import Hindsight
 from optuna_llm.expectations.in_units import hindsight
 from optuna_llm.history.history import History
 from optuna_llm.reporting.figures.frame import NEUTRAL
@@ -16,7 +17,9 @@ from optuna_llm.reporting.figures.frame import finish
 from optuna_llm.reporting.figures.frame import grid
 from optuna_llm.reporting.figures.frame import import_plotly
 from optuna_llm.reporting.figures.frame import marker_trace
-from optuna_llm.reporting.figures.frame import value_scale
+from optuna_llm.reporting.figures.frame import thinned
+from optuna_llm.reporting.figures.scale import add_scale_switch
+from optuna_llm.reporting.figures.scale import value_scale
 from optuna_llm.reporting.tables import by_proposer
 from optuna_llm.reporting.tables import objective_labels
 
@@ -28,6 +31,10 @@ if TYPE_CHECKING:
 
 _SHOWN = (0.1, 0.9)
 _COVERAGES = (0.2, 0.4, 0.6, 0.8, 0.9)
+_EDGES = {c: ((1 - c) / 2, (1 + c) / 2) for c in _COVERAGES}
+LEVELS = tuple(sorted({0.5, *_SHOWN, *(level for pair in _EDGES.values() for level in pair)}))
+# More points than these a browser draws slowly.
+_MAX_POINTS = 2_000
 
 
 def plot_calibration(study: Study, *, target_index: int = 0) -> Figure:
@@ -46,19 +53,28 @@ def plot_calibration(study: Study, *, target_index: int = 0) -> Figure:
         MissingExtraError: Plotly is not installed.
         ConfigurationError: There is no such objective.
     """
-    go = import_plotly().graph_objects
+    import_plotly()  # Before surrogates are fitted in vain.
     history = History.from_study(study)
     check_target(history, target_index)
-    edges = {c: ((1 - c) / 2, (1 + c) / 2) for c in _COVERAGES}
-    levels = sorted({*_SHOWN, *(level for pair in edges.values() for level in pair)})
-    found = hindsight(history, target_index, levels)
+    found = hindsight(history, target_index, LEVELS)
+    return calibration(f"Calibration in {study.study_name}", history, target_index, found)
+
+
+def calibration(title: str, history: History, target_index: int, found: Hindsight) -> Figure:
+    """Plot what was expected of trials at :data:`LEVELS`, and what came of them."""
+    go = import_plotly().graph_objects
     figure = go.Figure()
-    title = f"Calibration in {study.study_name}"
     if not found.observations:
         annotate(figure, f"A calibration needs more than {MIN_TRIALS} complete trials.")
         return finish(figure, title, 200)
-    low, high = (found.quantiles[:, levels.index(level)] for level in _SHOWN)
-    numbers = [o.number for o in found.observations]
+    n = len(found.observations)
+    shares = [float(found.inside(*_EDGES[c]).mean()) for c in _COVERAGES]
+    ends = [_wilson(share, n) for share in shares]
+    drawn = {o.number for o in thinned(found.observations, target_index, _MAX_POINTS)}
+    rows = [i for i, o in enumerate(found.observations) if o.number in drawn]
+    observations = [found.observations[i] for i in rows]
+    numbers = [o.number for o in observations]
+    low, high = (found.quantiles[rows, LEVELS.index(level)] for level in _SHOWN)
     figure.add_trace(
         go.Scatter(
             x=[x for n in numbers for x in (n, n, None)],
@@ -72,15 +88,13 @@ def plot_calibration(study: Study, *, target_index: int = 0) -> Figure:
     )
     scale = value_scale(history, target_index, found.observations)
     shown: set[str] = set()
-    for name, group in by_proposer(found.observations).items():
+    for name, group in by_proposer(observations).items():
         figure.add_trace(
             go.Scatter(
                 x=[o.number for o in group],
                 **marker_trace(history, name, group, shown, places={"y": (target_index, scale)}),
             )
         )
-    shares = [float(found.inside(*edges[c]).mean()) for c in _COVERAGES]
-    ends = [_wilson(share, len(numbers)) for share in shares]
     figure.add_trace(
         go.Scatter(
             x=[0, 1],
@@ -123,6 +137,7 @@ def plot_calibration(study: Study, *, target_index: int = 0) -> Figure:
         xaxis2={**percent, "title": {"text": "expected share of outcomes"}},
         yaxis2={**percent, "title": {"text": "share inside the interval"}},
     )
+    add_scale_switch(figure, {"yaxis": scale})
     return finish(figure, title, 460)
 
 

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
-from dataclasses import dataclass
 import html
 import math
-import statistics
-import sys
 import textwrap
 from typing import TYPE_CHECKING
 from typing import Any
 
-from optuna.study import StudyDirection
+import numpy as np
 from optuna.trial import TrialState
 
 from optuna_llm.errors import ConfigurationError
 from optuna_llm.extras import import_extra
 from optuna_llm.history.history import History
 from optuna_llm.history.history import Observation
+from optuna_llm.reporting.figures.scale import ValueScale
+from optuna_llm.reporting.figures.scale import native
 from optuna_llm.reporting.tables import LABELS
 from optuna_llm.reporting.tables import Proposer
 from optuna_llm.reporting.tables import is_infeasible
@@ -57,15 +55,6 @@ SYMBOLS: Mapping[Proposer, str] = {
 }
 NEUTRAL = "#8a8a8a"
 _HOVER_PARAMS = 15
-# Values that span more than two powers of ten are shown on a log axis, and so are values of which
-# one is this many times the median: on a linear axis it would press all others flat.
-_LOG_SPAN = 100.0
-_OUTLIER = 4.0
-# Values this many times the interquartile range above the third quartile are outliers, if there
-# are enough values to tell and not too many such.
-_FENCE = 3.0
-_MIN_TO_CUT = 5
-_MAX_CUT = 0.2
 # An arrow at the end of an axis, by axis and side.
 _ARROWS = {
     ("x", -1): "arrow-left",
@@ -81,7 +70,7 @@ def import_plotly() -> Any:
     Raises:
         MissingExtraError: It is not installed.
     """
-    parts = ("plotly.graph_objects", "plotly.subplots")
+    parts = ("plotly.graph_objects", "plotly.subplots", "plotly.colors")
     return import_extra("plotly", *parts, extra="plot", need="Figures need")
 
 
@@ -96,96 +85,28 @@ def check_target(history: History, target_index: int) -> None:
         )
 
 
-def native(o: Observation, target: int) -> float:
-    """Return a complete trial's value as the objective returned it."""
-    assert o.values is not None
-    return o.signs[target] * o.values[target]
+def check_params(history: History, params: Sequence[str]) -> list[str]:
+    """Return names of parameters to show, or raise ConfigurationError for what is none."""
+    if isinstance(params, str) or not isinstance(params, Sequence):
+        raise ConfigurationError(
+            f"params={params!r:.80} must be a list of names of parameters, or None for all."
+        )
+    for name in params:
+        if not isinstance(name, str) or name not in history.parameters:
+            known = ", ".join(history.parameters)
+            raise ConfigurationError(
+                f"params={params!r:.80}: the study has no parameter {name!r}; those with more"
+                f" than one value are {known}."
+            )
+    return list(params)
 
 
-@dataclass(frozen=True)
-class ValueScale:
-    """An axis of values that the bad ones of a few trials do not press flat.
-
-    Attributes:
-        axis: The axis, as Plotly's layout has it.
-        low, high: The ends of what is shown; what lies beyond stands at the end, as an arrow.
-    """
-
-    axis: dict[str, Any]
-    low: float = -math.inf
-    high: float = math.inf
-
-    def place(self, value: float) -> float:
-        """Return where a value is drawn."""
-        return min(max(value, self.low), self.high)
-
-    def side(self, value: float) -> int:
-        """Return 1 for a value beyond the upper end, -1 beyond the lower one, else 0."""
-        return 1 if value > self.high else -1 if value < self.low else 0
-
-
-def value_scale(history: History, target: int, observations: Sequence[Observation]) -> ValueScale:
-    """Return an axis for an objective's values; predictions far beyond them are cut off.
-
-    It is a log axis where values would press each other flat on a linear one.
-    """
-    bad = -1 if history.directions[target] == StudyDirection.MAXIMIZE else 1
-    values = [float(v) for o in observations if math.isfinite(v := native(o, target))]
-    if not values:
-        return ValueScale({"automargin": True})
-    place: Callable[[float], float] = float
-    scale: dict[str, Any] = {"type": "linear"}
-    kept = _without_outliers(values, bad, place)
-    if min(values) > 0:
-        near = _without_outliers(values, bad, math.log10)
-        span, rise = max(near) / min(near), max(near) / statistics.median(near)
-        if span > _LOG_SPAN or rise > _OUTLIER:
-            kept, place = near, math.log10
-            scale = log_axis(min(near), max(near))
-    low, high = place(min(kept)), place(max(kept))
-    axis = {**scale, "range": with_margin(low, high, 0.08), "automargin": True}
-    return ValueScale(axis, min(kept), max(kept))
-
-
-def log_axis(low: float, high: float) -> dict[str, Any]:
-    """Return a log axis with about five round numbers.
-
-    Plotly's own labels crowd each other in a small panel, and are single digits between powers.
-    """
-    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    steps = {1: (1, 2, 5), 2: (1, 2, 5), 3: (1, 3)}.get(last - first, (1,))
-    stride = math.ceil((last - first) / 6)
-    powers = range(max(first, -307), min(last, 307) + 1, stride)
-    ticks = [step * 10.0**power for power in powers for step in steps]
-    return {"type": "log", "tickvals": ticks, "ticktext": [f"{t:g}" for t in ticks]}
-
-
-def with_margin(low: float, high: float, share: float) -> list[float]:
-    """Return the ends of an axis with a share of its length more on either side."""
-    # In halves: the length of an axis may be beyond all numbers where its ends are not.
-    margin = 2 * share * (high / 2 - low / 2) or abs(high) or 1.0
-    most = sys.float_info.max
-    return [max(low - margin, -most), min(high + margin, most)]
-
-
-def _without_outliers(
-    values: Sequence[float], bad: int, place: Callable[[float], float]
-) -> list[float]:
-    """Return the values without those few that are far worse than all others (Tukey's fence).
-
-    Args:
-        values: At least one.
-        bad: 1 if high values are bad, -1 if low ones are.
-        place: Where a value stands on the axis.
-    """
-    if len(values) < _MIN_TO_CUT:
-        return list(values)
-    losses = [bad * place(v) for v in values]
-    first, _, third = statistics.quantiles(losses, n=4, method="inclusive")
-    fence = third + _FENCE * (third - first)
-    kept = [v for v, loss in zip(values, losses, strict=True) if loss <= fence]
-    is_few = len(values) - len(kept) <= max(1, _MAX_CUT * len(values))
-    return kept if is_few and third > first else list(values)
+def thinned(trials: Sequence[Observation], target: int, most: int) -> list[Observation]:
+    """Return so many trials at most, evenly from the best to the worst, by number."""
+    ranked = sorted(trials, key=lambda o: (o.values or ())[target])
+    n = len(ranked)
+    some = np.unique(np.linspace(0, max(n - 1, 0), min(n, most)).round().astype(int))
+    return sorted((ranked[i] for i in some), key=lambda o: o.number)
 
 
 def grid(n: int, columns: int, *, xgap: float, ygap: float) -> dict[str, Any]:

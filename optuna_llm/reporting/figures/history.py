@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from collections.abc import Sequence
 import itertools
 import math
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from optuna.study import StudyDirection
 
+from optuna_llm.expectations.in_units import usable
 from optuna_llm.history.history import History
 from optuna_llm.history.history import Observation
 from optuna_llm.reporting.figures.frame import COLORS
@@ -19,8 +21,10 @@ from optuna_llm.reporting.figures.frame import escape
 from optuna_llm.reporting.figures.frame import finish
 from optuna_llm.reporting.figures.frame import import_plotly
 from optuna_llm.reporting.figures.frame import marker_trace
-from optuna_llm.reporting.figures.frame import native
-from optuna_llm.reporting.figures.frame import value_scale
+from optuna_llm.reporting.figures.frame import thinned
+from optuna_llm.reporting.figures.scale import add_scale_switch
+from optuna_llm.reporting.figures.scale import native
+from optuna_llm.reporting.figures.scale import value_scale
 from optuna_llm.reporting.tables import by_proposer
 from optuna_llm.reporting.tables import is_infeasible
 from optuna_llm.reporting.tables import objective_labels
@@ -33,13 +37,18 @@ if TYPE_CHECKING:
     from optuna_llm.stopping.hindsight import Hindsight
 
 
+# More points than these a browser draws slowly.
+_MAX_POINTS = 4_000
+
+
 def plot_history(study: Study, *, target_index: int | None = None) -> Figure:
     """Plot objective values over trial numbers, coloured by who proposed them.
 
     A line follows the best value so far. Trials that failed, were pruned or returned no finite
     value are marked at the foot, those of a value far beyond all others by an arrow at the edge.
     A study with two objectives becomes a scatter plot with its Pareto front, one with more a
-    history of each objective.
+    history of each objective. Of more than 4,000 trials so many are shown, evenly from the best
+    to the worst.
 
     Args:
         study: The study.
@@ -52,10 +61,22 @@ def plot_history(study: Study, *, target_index: int | None = None) -> Figure:
     history = History.from_study(study)
     if target_index is not None:
         check_target(history, target_index)
-        return _history_figure(study, history, [target_index])
+        return _history_figure(study, history, [target_index], {})
     if len(history.directions) == 2:
         return _pareto_figure(study, history)
-    return _history_figure(study, history, range(len(history.directions)))
+    return _history_figure(study, history, range(len(history.directions)), {})
+
+
+def history_beside(study: Study, baselines: Mapping[str, float]) -> Figure:
+    """Plot the history of a study; of one objective also baselines, as level lines in sight.
+
+    Args:
+        study: The study.
+        baselines: Values by name; none where there are several objectives.
+    """
+    if not baselines:
+        return plot_history(study)
+    return _history_figure(study, History.from_study(study), [0], baselines)
 
 
 def mark_hindsight(figure: Figure, found: Hindsight | None) -> Figure:
@@ -70,23 +91,28 @@ def mark_hindsight(figure: Figure, found: Hindsight | None) -> Figure:
     return figure
 
 
-def _history_figure(study: Study, history: History, targets: Sequence[int]) -> Figure:
+def _history_figure(
+    study: Study, history: History, targets: Sequence[int], baselines: Mapping[str, float]
+) -> Figure:
     plotly = import_plotly()
     go = plotly.graph_objects
+    targets = [t for t in targets if usable(history, t)]
     foot = [(o, place) for o in history.observations if (place := _place_at_foot(o, targets))]
-    n_rows = len(targets) + bool(foot)
+    n_rows = max(len(targets) + bool(foot), 1)
     figure = plotly.subplots.make_subplots(
         rows=n_rows,
         cols=1,
         shared_xaxes=True,
         vertical_spacing=0.04,
-        row_heights=[1.0] * len(targets) + [0.12 * len(targets)] * bool(foot),
+        row_heights=[1.0] * len(targets) + [0.12 * max(len(targets), 1)] * (n_rows - len(targets)),
     )
     shown: set[str] = set()
+    scales = {}
     for row, target in enumerate(targets, start=1):
-        finite = [o for o in history.complete if math.isfinite(native(o, target))]
-        scale = value_scale(history, target, finite)
-        for name, group in by_proposer(finite).items():
+        finite = usable(history, target)
+        scale = value_scale(history, target, finite, baselines.values())
+        scales["yaxis" if row == 1 else f"yaxis{row}"] = scale
+        for name, group in by_proposer(thinned(finite, target, _MAX_POINTS)).items():
             figure.add_trace(
                 go.Scatter(
                     x=[o.number for o in group],
@@ -95,10 +121,10 @@ def _history_figure(study: Study, history: History, targets: Sequence[int]) -> F
                 row=row,
                 col=1,
             )
-        numbers, best = _best_so_far(history, finite, target)
+        steps, best = _best_so_far(history, finite, target)
         figure.add_trace(
             go.Scatter(
-                x=numbers,
+                x=steps,
                 y=best,
                 mode="lines",
                 line={"color": NEUTRAL, "shape": "hv", "width": 2},
@@ -116,6 +142,7 @@ def _history_figure(study: Study, history: History, targets: Sequence[int]) -> F
             row=row,
             col=1,
         )
+    foot = foot[:: math.ceil(len(foot) / _MAX_POINTS)] if foot else []
     places = {o.number: place for o, place in foot}
     for name, group in by_proposer(o for o, _ in foot).items():
         trace = marker_trace(history, name, group, shown)
@@ -125,12 +152,26 @@ def _history_figure(study: Study, history: History, targets: Sequence[int]) -> F
             row=n_rows,
             col=1,
         )
+    numbers = [o.number for o in history.observations]
+    dashes = itertools.cycle(("dash", "dot", "dashdot", "longdash"))
+    for (baseline, value), dash in zip(baselines.items(), dashes, strict=False):
+        figure.add_trace(
+            go.Scatter(
+                x=[min(numbers), max(numbers)],
+                y=[value, value],
+                mode="lines",
+                line={"dash": dash, "width": 2, "color": NEUTRAL},
+                name=escape(baseline),
+                hoverinfo="name+y",
+            )
+        )
+    add_scale_switch(figure, scales)
     if foot:
         figure.update_yaxes(type="category", automargin=True, row=n_rows, col=1)
     figure.update_xaxes(title_text="trial", row=n_rows, col=1)
-    if not history.complete and not foot:
+    if not targets and not foot:
         annotate(figure, "No trial has finished yet.")
-    height = 130 + 330 * len(targets) + 60 * bool(foot)
+    height = 130 + 330 * len(targets) + 60 * (n_rows - len(targets))
     return finish(figure, f"History of {study.study_name}", height)
 
 
@@ -174,7 +215,7 @@ def _pareto_figure(study: Study, history: History) -> Figure:
         )
     )
     scales = [value_scale(history, target, history.complete) for target in (0, 1)]
-    for name, group in by_proposer(history.complete).items():
+    for name, group in by_proposer(thinned(history.complete, 0, _MAX_POINTS)).items():
         figure.add_trace(
             go.Scatter(
                 **marker_trace(
@@ -182,6 +223,7 @@ def _pareto_figure(study: Study, history: History) -> Figure:
                 )
             )
         )
+    add_scale_switch(figure, {"xaxis": scales[0], "yaxis": scales[1]})
     if not history.complete:
         annotate(figure, "No trial has finished yet.")
     first, second = objective_labels(history)

@@ -8,12 +8,10 @@ import math
 from typing import TYPE_CHECKING
 from typing import Any
 
-import numpy as np
 from optuna.distributions import CategoricalDistribution
 from optuna.distributions import FloatDistribution
 from optuna.distributions import IntDistribution
 
-from optuna_llm.errors import ConfigurationError
 from optuna_llm.expectations.in_units import Dependence
 from optuna_llm.expectations.in_units import partial_dependence
 from optuna_llm.history.attributes import shorten
@@ -21,17 +19,22 @@ from optuna_llm.history.history import History
 from optuna_llm.history.history import Observation
 from optuna_llm.reporting.figures.frame import NEUTRAL
 from optuna_llm.reporting.figures.frame import annotate
+from optuna_llm.reporting.figures.frame import check_params
 from optuna_llm.reporting.figures.frame import check_target
 from optuna_llm.reporting.figures.frame import escape
 from optuna_llm.reporting.figures.frame import finish
 from optuna_llm.reporting.figures.frame import grid
 from optuna_llm.reporting.figures.frame import hover
 from optuna_llm.reporting.figures.frame import import_plotly
-from optuna_llm.reporting.figures.frame import log_axis
 from optuna_llm.reporting.figures.frame import marker_trace
-from optuna_llm.reporting.figures.frame import native
-from optuna_llm.reporting.figures.frame import value_scale
-from optuna_llm.reporting.figures.frame import with_margin
+from optuna_llm.reporting.figures.frame import thinned
+from optuna_llm.reporting.figures.scale import add_scale_switch
+from optuna_llm.reporting.figures.scale import log_axis
+from optuna_llm.reporting.figures.scale import native
+from optuna_llm.reporting.figures.scale import value_scale
+from optuna_llm.reporting.figures.scale import with_margin
+from optuna_llm.reporting.importance import importances
+from optuna_llm.reporting.importance import in_order
 from optuna_llm.reporting.tables import by_proposer
 from optuna_llm.reporting.tables import is_infeasible
 from optuna_llm.reporting.tables import objective_labels
@@ -49,6 +52,8 @@ if TYPE_CHECKING:
 _BEST = "#d62f4b"
 _BAND = "rgba(138, 138, 138, 0.28)"
 _BAND_LEVELS = (0.1, 0.5, 0.9)
+# More points than these a browser draws slowly; each panel has some all the same.
+_MAX_POINTS, _LEAST_POINTS = 20_000, 200
 # Above this many points, a hover text no longer repeats the whole configuration.
 _MAX_FULL_HOVER = 10_000
 
@@ -59,19 +64,24 @@ def plot_parameters(
     """Plot an objective against each parameter, coloured by who proposed the trial.
 
     A parameter with a log distribution has a log axis; a star marks the best trial (with several
-    objectives: the best value of this one).
+    objectives: the best value of this one). Of very many trials some are shown, evenly from the
+    best to the worst.
 
     Args:
         study: The study.
-        params: Names of the parameters to show; all by default.
+        params: Names of the parameters to show; all by default, what matters most first, see
+            :func:`plot_importance`.
         target_index: Which objective to show.
 
     Raises:
         MissingExtraError: Plotly is not installed.
         ConfigurationError: There is no such objective or parameter.
     """
+    import_plotly()
     history = History.from_study(study)
     check_target(history, target_index)
+    if params is None:
+        params = in_order(history, importances(study, history, target_index))
     return _figure(history, params, target_index, {}, f"Parameters of {study.study_name}")
 
 
@@ -87,8 +97,8 @@ def plot_partial_dependence(
 
     Args:
         study: The study.
-        params: Names of the parameters to show; all by default, those first whose median moves
-            most.
+        params: Names of the parameters to show; all by default, what matters most first, see
+            :func:`plot_importance`.
         target_index: Which objective to show.
 
     Raises:
@@ -98,16 +108,15 @@ def plot_partial_dependence(
     import_plotly()  # Before the surrogate is fitted in vain.
     history = History.from_study(study)
     check_target(history, target_index)
-    bands = partial_dependence(history, target_index, _BAND_LEVELS)
     if params is None:
-        moves = {name: float(np.ptp(band.quantiles[:, 1])) for name, band in bands.items()}
-        params = sorted(history.search_space().names, key=lambda n: -moves.get(n, -math.inf))
+        params = in_order(history, importances(study, history, target_index))
+    bands = partial_dependence(history, target_index, _BAND_LEVELS)
     return _figure(history, params, target_index, bands, f"Dependence in {study.study_name}")
 
 
 def _figure(
     history: History,
-    params: Sequence[str] | None,
+    params: Sequence[str],
     target_index: int,
     bands: Mapping[str, Dependence],
     title: str,
@@ -115,18 +124,7 @@ def _figure(
     go = import_plotly().graph_objects
     finite = [o for o in history.complete if math.isfinite(native(o, target_index))]
     distributions = history.search_space().distributions
-    if params is not None and (isinstance(params, str) or not isinstance(params, Sequence)):
-        raise ConfigurationError(
-            f"params={params!r:.80} must be a list of names of parameters, or None for all."
-        )
-    names = list(distributions) if params is None else list(params)
-    for name in names:
-        if not isinstance(name, str) or name not in distributions:
-            known = ", ".join(distributions)
-            raise ConfigurationError(
-                f"params={params!r:.80}: the study has no parameter {name!r}; those with more"
-                f" than one value are {known}."
-            )
+    names = check_params(history, params)
     label = objective_labels(history)[target_index]
     figure = go.Figure()
     if not finite or not names:
@@ -137,17 +135,20 @@ def _figure(
         key=lambda o: (o.values or ())[target_index],
         default=None,
     )
-    full_hover = len(finite) * len(names) <= _MAX_FULL_HOVER
     scale = value_scale(history, target_index, finite)
+    drawn = thinned(finite, target_index, max(_MAX_POINTS // len(names), _LEAST_POINTS))
+    full_hover = len(drawn) * len(names) <= _MAX_FULL_HOVER
     shown: set[str] = set()
+    y_axes = []
     for index, name in enumerate(names, start=1):
         distribution = distributions[name]
         suffix = "" if index == 1 else str(index)
+        y_axes.append(f"yaxis{suffix}")
         axes = {"xaxis": f"x{suffix}", "yaxis": f"y{suffix}"}
         if name in bands:
             for trace in _band(distribution, bands[name], showlegend=not shown):
                 figure.add_trace(go.Scatter(**trace, **axes))
-        for source, group in by_proposer(o for o in finite if name in o.params).items():
+        for source, group in by_proposer(o for o in drawn if name in o.params).items():
             figure.add_trace(
                 go.Scatter(
                     x=[_position(distribution, o.params[name]) for o in group],
@@ -190,6 +191,9 @@ def _figure(
                 f"yaxis{suffix}": scale.axis,
             }
         )
+    add_scale_switch(
+        figure, {f"yaxis{i}" if i > 1 else "yaxis": scale for i in range(1, len(names) + 1)}
+    )
     columns = min(3, len(names))
     figure.update_layout(grid=grid(len(names), columns, ygap=0.3, xgap=0.22))
     n_rows = math.ceil(len(names) / columns)

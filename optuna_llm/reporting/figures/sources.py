@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def plot_sources(study: Study) -> Figure:
     """Plot what each proposer brought: trials, improvements, failures, ranks, regret and cost.
 
-    Failures and broken constraints are left out where there are none.
+    What no proposer has is left out, such as failures where no trial has failed.
 
     The regret of a trial is how far its value is from the best one of the study; it is left out of
     studies with several objectives. Where no price is known, tokens take the place of the cost;
@@ -43,19 +43,18 @@ def plot_sources(study: Study) -> Figure:
         ("trials", [s.trials for s in summaries], ".4~r"),
         ("improvements of the best", [s.improvements for s in summaries], ".4~r"),
     ]
-    if any(s.failure_share for s in summaries):
-        panels.append(("share of failed trials", [s.failure_share for s in summaries], ".0%"))
-    if any(s.infeasible_share for s in summaries):
-        panels.append(
-            ("share of infeasible trials", [s.infeasible_share for s in summaries], ".0%")
-        )
-    panels.append(("median rank (1 is best)", [s.median_rank for s in summaries], ".4~r"))
+    panels += [
+        ("share of failed trials", [s.failure_share for s in summaries], ".0%"),
+        ("share of infeasible trials", [s.infeasible_share for s in summaries], ".0%"),
+        ("median rank (1 is best)", [s.median_rank for s in summaries], ".4~r"),
+    ]
     if not history.is_multi_objective:
         panels.append(("median regret", [s.median_regret for s in summaries], ".3~g"))
     if any(s.cost is not None for s in summaries):
         panels.append(("cost of the model", [s.cost for s in summaries], ".3~g"))
     elif any(s.tokens for s in summaries):
         panels.append(("tokens of the model", [s.tokens for s in summaries], ".3~s"))
+    panels = [panel for panel in panels if any(panel[1])] or panels[:1]
     figure = go.Figure()
     for index, (title, values, number_format) in enumerate(panels, start=1):
         suffix = "" if index == 1 else str(index)
@@ -84,8 +83,6 @@ def plot_sources(study: Study) -> Figure:
                 f"yaxis{suffix}": {"type": "category", "automargin": True},
             }
         )
-        if not any(values):
-            figure.update_layout({f"xaxis{suffix}": {"range": [0, 1]}})
     if not summaries:
         annotate(figure, "The study has no trials yet.")
     layout = grid(len(panels), 2, ygap=0.45, xgap=0.35)
