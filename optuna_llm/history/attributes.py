@@ -32,7 +32,8 @@ system attribute      content
 ====================  ==============================================================
 
 The study's system attributes ``llm:ledger:<worker>`` hold what each worker has spent,
-``llm:agent:<name>`` what an agent has suggested (:mod:`optuna_llm.history.suggestions`).
+``llm:agent:<name>`` what an agent has suggested (:mod:`optuna_llm.history.suggestions`),
+``llm:sampler:<hash>`` what has run it (:mod:`optuna_llm.history.settings`).
 
 Every object names its trial. One that was queued again after its worker died carries the
 attributes of the first attempt under another number; they do not count.

@@ -98,6 +98,17 @@ def test_report_writes_the_page_and_prints_its_path(
     assert "<title>done</title>" in page.read_text(encoding="utf-8")
 
 
+def test_report_without_a_path_sums_up(
+    storage: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    assert main(["report", storage, "done"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("done: ")
+    assert "Best" in lines
+    assert max(map(len, lines)) <= 60
+
+
 def _error(capsys: pytest.CaptureFixture[str]) -> str:
     captured = capsys.readouterr()
     assert captured.out == ""

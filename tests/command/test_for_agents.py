@@ -81,6 +81,29 @@ def test_configurations_come_from_standard_input(
     assert len(answer(capsys, "judge", *study, "-")["judgements"]) == 2
 
 
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_run_shows_a_bar_below_its_lines_in_a_terminal(
+    study: tuple[str, str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    is_terminal: bool,
+) -> None:
+    screen = Terminal() if is_terminal else io.StringIO()
+    monkeypatch.setattr("sys.stderr", screen)
+    rest = ["--trials", "2", "--progress", "--logs", str(tmp_path / "logs"), "--", "echo", "{x}"]
+    assert main(["run", *study, *rest]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("trial 0 | prior | 0.5 | best 0.5 (trial 0) | 1 to go, ")
+    assert second.startswith("trial 1 | ")
+    assert ("2/2" in screen.getvalue()) == is_terminal
+
+
 @pytest.mark.parametrize(
     ("words", "code", "kind", "fix"),
     [
