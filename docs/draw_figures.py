@@ -144,9 +144,9 @@ def draw(folder: Path) -> None:
         page.set_viewport_size({"width": 1400, "height": 1250})
         address = f"http://127.0.0.1:{server.server_port}/dashboard/studies/{study._study_id}"
         page.goto(address)
-        own = page.locator(".gtitle", has_text="History of digits")
+        own = page.locator(".gtitle", has_text="Contours of digits")
         own.wait_for()
-        own.scroll_into_view_if_needed()
+        own.evaluate("title => title.scrollIntoView({block: 'center'})")
         page.wait_for_timeout(2000)
         save(page.screenshot(), folder / "dashboard.png")
         server.shutdown()

@@ -88,7 +88,7 @@ def calibration(title: str, history: History, target_index: int, found: Hindsigh
     )
     scale = value_scale(history, target_index, found.observations)
     shown: set[str] = set()
-    for name, group in by_proposer(observations).items():
+    for name, group in by_proposer(scale.inside_first(observations, target_index)).items():
         figure.add_trace(
             go.Scatter(
                 x=[o.number for o in group],

@@ -112,7 +112,8 @@ def _history_figure(
         finite = usable(history, target)
         scale = value_scale(history, target, finite, baselines.values())
         scales["yaxis" if row == 1 else f"yaxis{row}"] = scale
-        for name, group in by_proposer(thinned(finite, target, _MAX_POINTS)).items():
+        drawn = scale.inside_first(thinned(finite, target, _MAX_POINTS), target)
+        for name, group in by_proposer(drawn).items():
             figure.add_trace(
                 go.Scatter(
                     x=[o.number for o in group],
@@ -215,7 +216,10 @@ def _pareto_figure(study: Study, history: History) -> Figure:
         )
     )
     scales = [value_scale(history, target, history.complete) for target in (0, 1)]
-    for name, group in by_proposer(thinned(history.complete, 0, _MAX_POINTS)).items():
+    drawn = thinned(history.complete, 0, _MAX_POINTS)
+    for target, scale in enumerate(scales):
+        drawn = scale.inside_first(drawn, target)
+    for name, group in by_proposer(drawn).items():
         figure.add_trace(
             go.Scatter(
                 **marker_trace(

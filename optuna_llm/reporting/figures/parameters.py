@@ -136,7 +136,8 @@ def _figure(
         default=None,
     )
     scale = value_scale(history, target_index, finite)
-    drawn = thinned(finite, target_index, max(_MAX_POINTS // len(names), _LEAST_POINTS))
+    most = max(_MAX_POINTS // len(names), _LEAST_POINTS)
+    drawn = scale.inside_first(thinned(finite, target_index, most), target_index)
     full_hover = len(drawn) * len(names) <= _MAX_FULL_HOVER
     shown: set[str] = set()
     y_axes = []

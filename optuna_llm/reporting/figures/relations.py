@@ -153,7 +153,7 @@ def plot_contour(
         for axis in "xy":
             figure.update_layout({f"{axis}axis{suffix}": _rounded(layout[f"{axis}axis"])})
     columns = min(_MAX_MAPPED, len(pairs))
-    figure.update_layout(grid=grid(len(pairs), columns, xgap=0.25, ygap=0.3))
+    figure.update_layout(grid=grid(len(pairs), columns, xgap=0.35, ygap=0.3))
     return finish(figure, title, 150 + 280 * math.ceil(len(pairs) / columns))
 
 
@@ -216,19 +216,8 @@ def _rounded(axis: dict[str, Any]) -> dict[str, Any]:
 
 
 def _bar(title: str) -> dict[str, Any]:
-    """Return a colour bar above the figure, where it takes no width."""
-    return {
-        "orientation": "h",
-        "x": 0,
-        "xanchor": "left",
-        "y": 1.02,
-        "yanchor": "bottom",
-        "thickness": 10,
-        "len": 0.5,
-        "nticks": 4,
-        "tickangle": 0,
-        "title": {"text": title, "side": "top"},
-    }
+    """Return a colour bar that takes little width."""
+    return {"thickness": 10, "nticks": 6, "title": {"text": title, "side": "right"}}
 
 
 def _chosen(

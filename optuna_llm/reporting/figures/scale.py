@@ -64,6 +64,10 @@ class ValueScale:
         """Return 1 for a value beyond the upper end, -1 beyond the lower one, else 0."""
         return 1 if value > self.high else -1 if value < self.low else 0
 
+    def inside_first(self, trials: Sequence[Observation], target: int) -> list[Observation]:
+        """Return trials in their order, those beyond the ends last: a legend shows the first."""
+        return sorted(trials, key=lambda o: self.side(native(o, target)) != 0)
+
 
 def value_scale(
     history: History,
