@@ -29,7 +29,7 @@ import numpy as np
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 
-from optuna_llm.chat import redact
+from optuna_llm.errors import redact
 from optuna_llm.history.attributes import MAX_LENGTH
 from optuna_llm.history.attributes import shorten
 from optuna_llm.history.study_store import StudyStore

@@ -16,8 +16,8 @@ from optuna.trial import TrialState
 
 from optuna_llm.expectations.in_units import Forecaster
 from optuna_llm.expectations.in_units import forecaster
-from optuna_llm.extras import import_extra
 from optuna_llm.expectations.recorded import recorded_quantiles
+from optuna_llm.extras import import_extra
 from optuna_llm.history.history import History
 from optuna_llm.history.origin import SOURCES
 from optuna_llm.reporting.figures.calibration import plot_calibration

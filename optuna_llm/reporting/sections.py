@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from optuna.trial import TrialState
 
-from optuna_llm.chat import redact
+from optuna_llm.errors import redact
 from optuna_llm.expectations.recorded import recorded_quantiles
 from optuna_llm.history.history import History
 from optuna_llm.history.history import Observation
