@@ -227,8 +227,10 @@ def test_outliers_of_two_objectives_stand_at_the_edges() -> None:
     study.add_trial(make_trial(12, {"max_depth": 3}, values=[1e9, math.inf]))
     study.add_trial(make_trial(13, {"max_depth": 3}, values=[3.0, -1e9]))
     (trace,) = traces(plot_history(study), "other sampler")
-    assert list(trace.marker.symbol[-2:]) == ["arrow-up", "arrow-down"]
-    assert (trace.x[12], trace.y[12], trace.x[13], trace.y[13]) == (11, 0, 3, -11)
+    beyond = {s: p for s, *p in zip(trace.marker.symbol, trace.x, trace.y, strict=True)}
+    assert beyond["arrow-up"] == [11, 0]
+    assert beyond["arrow-down"] == [3, -11]
+    assert trace.marker.symbol[0] == "hexagon"  # As the legend shows it.
 
 
 @pytest.mark.parametrize("low", [5e-324, 1e-300])
