@@ -41,7 +41,13 @@ _KEY_LIKE = (
 
 
 class OptunaLLMError(Exception):
-    """Base class of all errors of this package."""
+    """Base class of all errors of this package.
+
+    Attributes:
+        is_final: Whether a run is meant to end with it, where it could go on without a model.
+    """
+
+    is_final = False
 
 
 class ConfigurationError(OptunaLLMError, ValueError):

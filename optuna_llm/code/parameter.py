@@ -123,9 +123,9 @@ class CodeParameter:
                 try:
                     outputs.append(_rounded(encode(call(*arguments))))
                 except SandboxError as error:
-                    raise self._broken(f"on {_shown(arguments)} {error}") from None
+                    raise self._broken(f"on {shown_arguments(arguments)} {error}") from None
                 except TypeError as error:
-                    raise self._broken(f"{error} (the result on {_shown(arguments)})") from None
+                    raise self._broken(f"on {shown_arguments(arguments)} {error}") from None
             for test in self.tests:
                 try:
                     kept = test(call)
@@ -216,7 +216,8 @@ def _rounded(value: Any) -> Any:
     return value
 
 
-def _shown(arguments: tuple[Any, ...]) -> str:
+def shown_arguments(arguments: tuple[Any, ...]) -> str:
+    """Show the arguments of a call on one line."""
     return f"({', '.join(f'{a!r:.40}' for a in arguments)})"
 
 

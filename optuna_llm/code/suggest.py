@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 import difflib
 from typing import TYPE_CHECKING
 from typing import Any
@@ -13,13 +14,16 @@ from optuna_llm.code.choosing import chosen_version
 from optuna_llm.code.keeping import keep
 from optuna_llm.code.parameter import CodeParameter
 from optuna_llm.code.parameter import Limits
+from optuna_llm.code.parameter import shown_arguments
 from optuna_llm.code.source import Source
+from optuna_llm.code.writing import Writer
 from optuna_llm.errors import ConfigurationError
 from optuna_llm.errors import SandboxError
 from optuna_llm.history.births import Birth
 from optuna_llm.history.births import births_of
 from optuna_llm.history.versions import stored_choice
 from optuna_llm.history.versions import versions_of
+from optuna_llm.prompts.new_version import Contract
 from optuna_llm.space.versions import NEW
 
 
@@ -52,9 +56,7 @@ class Version:
     ) -> None:
         self.number = number
         self.params = dict(params)
-        prefix = _prefix(source.function, number)
-        values = {name[len(prefix) :]: value for name, value in params.items()}
-        self.source = source.with_numbers(values)
+        self.source = _with_params(source, number, params)
         self.__name__ = source.function
         self._trial = trial
         self._sandbox = limits.sandbox(self.source, source.function)
@@ -149,6 +151,13 @@ def _loaded(trial: FrozenTrial, name: str, limits: Limits) -> Version:
     return Version(Source(stored.value, name), number, params, limits)
 
 
+def _with_params(source: Source, number: int, params: Mapping[str, float]) -> str:
+    """Return the source of a version with the numbers that some parameters give it."""
+    prefix = _prefix(source.function, number)
+    values = {n[len(prefix) :]: value for n, value in params.items() if n.startswith(prefix)}
+    return source.with_numbers(values)
+
+
 def _prefix(name: str, number: int) -> str:
     return f"{name}.{number}."
 
@@ -166,6 +175,7 @@ class _Suggestion:
         self._known = versions_of(trials, self._name)
         self._births = births_of(trials, self._name)
         self._behaviours: dict[str, str | None] = {}
+        self._birth = Birth()
 
     def version(self) -> Version:
         """Decide, write down, and return the version."""
@@ -206,8 +216,38 @@ class _Suggestion:
                 continue  # The contract has changed since.
         own = self._parameter.source(self._parameter.text)
         is_new = all(own.canonical != source.canonical for source in offered.values())
+        if not is_new:
+            written = self._written(offered)
+            if written is not None:
+                return written
         number = chosen_version(self._trial, self._name, list(offered), int(is_new))
         return own if number == NEW else offered[number]
+
+    def _written(self, offered: Mapping[int, Source]) -> Source | None:
+        """Return a new version of the model's, on its turn."""
+        parameter = self._parameter
+        examples = [f"{self._name}{shown_arguments(a)}" for a in parameter.examples]
+        contract = Contract(parameter.text, parameter.limits.modules, examples)
+
+        def check(text: str) -> Source:
+            source = parameter.source(text)
+            for number, known in offered.items():
+                born = self._births.get(number)
+                behaviour = self._behaviour(source)
+                is_alike = behaviour is not None and born and born.behaviour == behaviour
+                if known.canonical == source.canonical or is_alike:
+                    raise ConfigurationError(f"it does the same as version {number}")
+            return source
+
+        def tuned(text: str, number: int, params: Mapping[str, float]) -> str:
+            return _with_params(Source(text, self._name), number, params)
+
+        known = {n: s for n, s in self._known.items() if n in offered}
+        written = Writer(self._trial, contract, self._name, known, check, tuned).written()
+        if written is None:
+            return None
+        self._birth = written.birth
+        return written.source
 
     def _same(self, source: Source) -> Source | None:
         """Return the known version that another one equals, up to numbers or by its behaviour."""
@@ -235,11 +275,9 @@ class _Suggestion:
         if not is_known:
             behaviour = self._behaviour(source)
         number = keep(self._trial, self._name, source.text, None)
-        born = Birth(
-            imports=self._parameter.limits.imports,
-            behaviour=behaviour,
-            parent=None if is_known else self._parent(source),
-        )
+        born = replace(self._birth, imports=self._parameter.limits.imports, behaviour=behaviour)
+        if not is_known and not born.by:
+            born = replace(born, parent=self._parent(source), by="user")
         born.write(self._trial, self._name)
         return number
 

@@ -26,6 +26,7 @@ from optuna_llm.errors import CassetteMissError
 from optuna_llm.errors import ConfigurationError
 from optuna_llm.errors import MissingExtraError
 from optuna_llm.errors import ModelSetupError
+from optuna_llm.errors import OptunaLLMError
 from optuna_llm.expectations.knowledge import Knowledge
 from optuna_llm.expectations.knowledge import OfTheModel
 from optuna_llm.history.candidate import Candidate
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
     from typing_extensions import Unpack
 
+    from optuna_llm.chat import Message
     from optuna_llm.chat import Spending
     from optuna_llm.space.search_space import SearchSpace
 
@@ -213,6 +215,46 @@ class ModelSampler(HybridSampler, abc.ABC):
         if self._assistant is None:
             return Ledger(StudyStore(study)).totals()
         return self._assistant.ledger(study).totals()
+
+    # ---- what else it may be asked for
+
+    @property
+    def writes(self) -> bool:
+        """Whether the model may be asked for texts: there is one, and it may see names."""
+        return self._assistant is not None and not self._anonymize
+
+    @property
+    def task(self) -> Task:
+        """What the user has said about the problem, as far as the model may know it."""
+        return self._prompt.task
+
+    @property
+    def model_name(self) -> str:
+        """The model's name; empty without one."""
+        return "" if self._assistant is None else self._assistant.model.name
+
+    def write(self, study: optuna.Study, messages: Sequence[Message]) -> str:
+        """Ask the model for a text, within the budget of the study.
+
+        Args:
+            study: The study.
+            messages: What to ask.
+
+        Raises:
+            OptunaLLMError: The budget is used up, or the model has not answered; only a wrong
+                set-up at the first request, or any error with ``on_error="raise"``, is meant to
+                end the run, and has ``is_final`` set.
+        """
+        assert self._assistant is not None
+        first = not self._assistant.has_answered
+        try:
+            text = self._assistant.ask(self._assistant.ledger(study), messages, None).text
+        except OptunaLLMError as error:
+            error.is_final = first and isinstance(error, _WRONG_SET_UP)
+            error.is_final |= self._on_error == "raise" or isinstance(error, CassetteMissError)
+            raise
+        self._assistant.has_answered = True
+        return text
 
     # ---- what subclasses say
 

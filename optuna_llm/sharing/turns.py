@@ -17,10 +17,13 @@ from optuna_llm.surrogate.feasibility import PRIOR_LOG_ODDS
 
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from collections.abc import Iterable
     from collections.abc import Mapping
     from collections.abc import Sequence
 
     from optuna_llm.history.history import History
+    from optuna_llm.history.history import Observation
     from optuna_llm.history.origin import Source
 
 
@@ -34,7 +37,7 @@ STARTUP_KNOWLEDGE_SHARE = 0.9
 MIN_SHARE = 0.05
 MAX_SHARE = 0.7
 # The benefit is read off this many of the newest trials of each side ...
-_WINDOW = 12
+WINDOW = 12
 # ... and believed half when there are this many of the rarer side.
 _HALF_BELIEF = 3.0
 _GOLDEN_RATIO = (1 + math.sqrt(5)) / 2
@@ -68,34 +71,64 @@ def model_share(history: History, proposer: Source) -> float:
         history: The study.
         proposer: ``llm``, ``agent`` or ``prior``.
     """
-    initial = INITIAL_SHARES[proposer]
+    others = [s for s in SOURCES if s != proposer]
+
+    def is_by(o: Observation, sources: Sequence[str]) -> bool:
+        return o.origin is not None and o.origin.source in sources and not o.origin.design
+
+    n_vetoed = sum(
+        1
+        for o in history.observations[-WINDOW:]
+        if o.origin is not None and o.origin.vetoed == proposer
+    )
+    return earned_share(
+        history,
+        lambda o: is_by(o, [proposer]),
+        lambda o: is_by(o, others),
+        INITIAL_SHARES[proposer],
+        n_vetoed,
+    )
+
+
+def earned_share(
+    history: History,
+    is_own: Callable[[Observation], bool],
+    is_other: Callable[[Observation], bool],
+    initial: float,
+    n_worthless: int,
+) -> float:
+    """Return the share of the trials that some of them have earned for their like.
+
+    Args:
+        history: The study.
+        is_own: Says which trials they are.
+        is_other: Says which ones they are compared with.
+        initial: Their share while nothing is known.
+        n_worthless: How many of their turns have brought nothing that was worth a trial.
+    """
     position = {o.number: i for i, o in enumerate(history.ranking)}
     numbers = np.array(sorted(position))
     positions = np.array([position[n] for n in numbers])
 
-    def newest(wanted: Sequence[str]) -> tuple[list[float], int]:
+    def newest(is_wanted: Callable[[Observation], bool]) -> tuple[list[float], int]:
         """Return the merits of trials that have one, and how many others have failed."""
         merits: list[float] = []
         n_failed = 0
         for o in reversed(history.observations):
-            if o.origin is None or o.origin.source not in wanted or o.origin.design:
+            if not is_wanted(o):
                 continue
             earlier = positions[: np.searchsorted(numbers, o.number)]
             if o.number in position and len(earlier):
                 merits.append(float(np.mean(earlier > position[o.number])))
             n_failed += o.state == TrialState.FAIL and not o.is_interrupted
-            if len(merits) + n_failed == _WINDOW:
+            if len(merits) + n_failed == WINDOW:
                 break
         return merits, n_failed
 
-    own, own_failed = newest([proposer])
-    other, other_failed = newest([s for s in SOURCES if s != proposer])
+    own, own_failed = newest(is_own)
+    other, other_failed = newest(is_other)
     blame = _blame((len(own), own_failed), (len(other), other_failed))
-    own += [0.0] * sum(
-        1
-        for o in history.observations[-_WINDOW:]
-        if o.origin is not None and o.origin.vetoed == proposer
-    )
+    own += [0.0] * n_worthless
     n_own, n_other = len(own) + blame * own_failed, len(other) + blame * other_failed
     if min(n_own, n_other) == 0:
         return initial
@@ -128,14 +161,27 @@ def is_paused(history: History, number: int) -> bool:
     After three failed requests in a row the model is left alone for 3 trials; each further failure
     doubles the pause, up to 48 trials. One good reply closes the breaker.
     """
+    asked = (
+        (o.number, o.cost.error is not None)
+        for o in reversed(history.observations)
+        if (o.cost.requests or o.cost.error is not None) and o.cost.error not in NOT_ASKED
+    )
+    return is_left_alone(asked, number)
+
+
+def is_left_alone(asked: Iterable[tuple[int, bool]], number: int) -> bool:
+    """Say whether a model is left alone at a trial, see :func:`is_paused`.
+
+    Args:
+        asked: The trials for which it was asked, the newest first, each with whether that failed.
+        number: The number of the trial.
+    """
     failures, last_failure = 0, None
-    for o in reversed(history.observations):
-        if (o.cost.requests == 0 and o.cost.error is None) or o.cost.error in NOT_ASKED:
-            continue
-        if o.cost.error is None:
+    for asker, has_failed in asked:
+        if not has_failed:
             break
         failures += 1
-        last_failure = o.number if last_failure is None else last_failure
+        last_failure = asker if last_failure is None else last_failure
     if failures < FAILURES_TO_PAUSE or last_failure is None:
         return False
     pause: int = min(FAILURES_TO_PAUSE * 2 ** (failures - FAILURES_TO_PAUSE), _LONGEST_PAUSE)
