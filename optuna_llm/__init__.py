@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from optuna_llm.cqr import CQRSampler
     from optuna_llm.llambo import LLAMBOSampler
     from optuna_llm.llm import LLMSampler
+    from optuna_llm.prior.own import Usual
     from optuna_llm.prompts import DatasetCard
     from optuna_llm.prompts import Task
     from optuna_llm.reporting.best import BestConfiguration
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from optuna_llm.reporting.summary import summary
     from optuna_llm.stopping import StopWhenDone
     from optuna_llm.transfer.continued import continue_study
+    from optuna_llm.transfer.own_prior import Prior
     from optuna_llm.transfer.plan import Transfer
     from optuna_llm.transfer.teaching import EarlierStudies
     from optuna_llm.transfer.warm_start import warm_start
@@ -52,12 +54,14 @@ __all__ = [
     "EarlierStudies",
     "LLAMBOSampler",
     "LLMSampler",
+    "Prior",
     "Progress",
     "Report",
     "StopWhenDone",
     "Summary",
     "Task",
     "Transfer",
+    "Usual",
     "__version__",
     "best_configuration",
     "code_parameter",
@@ -80,12 +84,14 @@ _ROOMS = {
     "EarlierStudies": "optuna_llm.transfer.teaching",
     "LLAMBOSampler": "optuna_llm.llambo",
     "LLMSampler": "optuna_llm.llm",
+    "Prior": "optuna_llm.transfer.own_prior",
     "Progress": "optuna_llm.reporting.progress",
     "Report": "optuna_llm.reporting.page",
     "StopWhenDone": "optuna_llm.stopping",
     "Summary": "optuna_llm.reporting.summary",
     "Task": "optuna_llm.prompts",
     "Transfer": "optuna_llm.transfer.plan",
+    "Usual": "optuna_llm.prior.own",
     "best_configuration": "optuna_llm.reporting.best",
     "continue_study": "optuna_llm.transfer.continued",
     "report": "optuna_llm.reporting.page",

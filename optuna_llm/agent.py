@@ -22,6 +22,7 @@ from optuna_llm.history.suggestions import suggestions
 from optuna_llm.history.suggestions import waiting
 from optuna_llm.prior import EmbeddedPrior
 from optuna_llm.sharing.checks import checked_count
+from optuna_llm.sharing.checks import checked_prior
 from optuna_llm.sharing.checks import checked_seed
 from optuna_llm.sharing.checks import checked_space
 from optuna_llm.sharing.given import Given
@@ -68,6 +69,7 @@ class AgentSampler(HybridSampler):
         search_space: Distributions of the parameters. What is suggested is held against them.
         base_sampler: The statistical sampler; by default :class:`~optuna_llm.CQRSampler`.
         known_good: Configurations to try first.
+        prior: An :class:`optuna_llm.Prior`: usual values of your own, before the embedded ones.
         about: What the study is about, in a few words. It tells apart hyperparameters that have
             the same name in several fields.
         n_trials: How many trials the study will have, where that is known.
@@ -85,6 +87,7 @@ class AgentSampler(HybridSampler):
         *,
         base_sampler: BaseSampler | None = None,
         known_good: Sequence[Mapping[str, Any]] | None = None,
+        prior: EmbeddedPrior | None = None,
         about: str | None = None,
         n_trials: int | None = None,
         n_startup_trials: int = 10,
@@ -95,15 +98,15 @@ class AgentSampler(HybridSampler):
             n_trials = checked_count("n_trials", n_trials, 1)
         if about is not None and not isinstance(about, str):
             raise ConfigurationError(f"about={about!r:.80} must be a text; leave it out.")
+        known = checked_prior("prior", prior).within(about)
         if base_sampler is None:
-            prior = EmbeddedPrior(about)
             base_sampler = CQRSampler(
-                search_space=space, prior=prior, n_trials=n_trials, seed=seed
+                search_space=space, prior=known, n_trials=n_trials, seed=seed
             )
         super().__init__(
             base_sampler=base_sampler,
             given=Given(space, known_good, is_whole=True),
-            context=about,
+            prior=known,
             n_startup_trials=n_startup_trials,
             seed=seed,
             on_error="fallback",

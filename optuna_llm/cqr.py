@@ -46,6 +46,7 @@ from optuna_llm.prior import EmbeddedPrior
 from optuna_llm.sharing.checks import check_choice
 from optuna_llm.sharing.checks import checked_count
 from optuna_llm.sharing.checks import checked_flag
+from optuna_llm.sharing.checks import checked_prior
 from optuna_llm.sharing.checks import checked_seed
 from optuna_llm.sharing.checks import checked_space
 from optuna_llm.sharing.delegating import DelegatingSampler
@@ -135,7 +136,8 @@ class CQRSampler(DelegatingSampler):
             enqueued. Missing parameters are sampled. A value that is not legal is an error where
             ``search_space`` tells, else it is ignored with a warning.
         prior: Usual values of well-known hyperparameters, found by name (see
-            :class:`~optuna_llm.prior.EmbeddedPrior`). The first trial after ``known_good`` takes
+            :class:`~optuna_llm.prior.EmbeddedPrior`), or an :class:`optuna_llm.Prior` with your
+            own in front of them. The first trial after ``known_good`` takes
             them as they are, the others of the start-up vary them, and the surrogate weighs them
             against results. False for a search that knows nothing beforehand, as the published
             method is by default.
@@ -195,10 +197,11 @@ class CQRSampler(DelegatingSampler):
         if prior is None:
             # The published method knows nothing beforehand.
             prior = surrogate != "gbt"
-        if isinstance(prior, EmbeddedPrior):
-            self._prior: EmbeddedPrior | None = prior
-        else:
-            self._prior = EmbeddedPrior() if checked_flag("prior", prior) else None
+        self._prior: EmbeddedPrior | None = None
+        if not isinstance(prior, bool | np.bool_):
+            self._prior = checked_prior("prior", prior)
+        elif prior:
+            self._prior = EmbeddedPrior()
         usual = [] if self._prior is None else [UsualValues(self._prior)]
         self._knowledge: tuple[Knowledge, ...] = (*usual, *checked_knowledge(knowledge))
         self._earlier = EarlierStudies.of(sources)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from optuna_llm.prior.embedded import EmbeddedPrior
+from optuna_llm.prior.own import OwnPrior
+from optuna_llm.prior.own import Usual
 from optuna_llm.prior.parameter import ParameterPrior
 
 
-__all__ = ["EmbeddedPrior", "ParameterPrior"]
+__all__ = ["EmbeddedPrior", "OwnPrior", "ParameterPrior", "Usual"]

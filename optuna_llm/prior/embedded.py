@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import replace
 import functools
+from typing import TYPE_CHECKING
 from typing import Any
 from typing import TypeAlias
 
@@ -16,7 +17,6 @@ from optuna.distributions import CategoricalDistribution
 
 from optuna_llm.prior.belief import Marginal
 from optuna_llm.prior.belief import Marginals
-from optuna_llm.prior.fitting import Fit
 from optuna_llm.prior.fitting import choice_text
 from optuna_llm.prior.fitting import fit
 from optuna_llm.prior.inference import candidates
@@ -27,17 +27,18 @@ from optuna_llm.prior.parameter import ParameterPrior
 from optuna_llm.prior.parameter import check_spread
 from optuna_llm.prior.parameter import default_value
 from optuna_llm.prior.parameter import sample_value
-from optuna_llm.prior.table import Choice
 from optuna_llm.prior.table import Family
-from optuna_llm.prior.table import Row
 from optuna_llm.space.choices import numeric_ranks
-from optuna_llm.space.numbers import format_number
 from optuna_llm.space.numbers import format_value
 from optuna_llm.space.search_space import SearchSpace
 from optuna_llm.space.versions import VersionDistribution
 
 
-_Priors: TypeAlias = dict[str, ParameterPrior | None]
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+Priors: TypeAlias = dict[str, ParameterPrior | None]
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,10 @@ class EmbeddedPrior:
     """
 
     context: str | None = None
+
+    def within(self, context: str | None) -> Self:
+        """Return it with a description of the task, unless it has one already."""
+        return replace(self, context=context) if self.context is None else self
 
     # ---- one parameter
 
@@ -194,14 +199,14 @@ class EmbeddedPrior:
         ]
         return Marginals(space, marginals, self.explain(space.distributions))
 
-    def _default_priors(self, space: Mapping[str, BaseDistribution]) -> _Priors:
+    def _default_priors(self, space: Mapping[str, BaseDistribution]) -> Priors:
         priors = self._priors(space)
         for name in _optimizers(priors):
             prior = priors[name]
             priors = self._priors(space, optimizer=None if prior is None else prior.value)
         return priors
 
-    def _priors(self, space: Mapping[str, BaseDistribution], *, optimizer: Any = None) -> _Priors:
+    def _priors(self, space: Mapping[str, BaseDistribution], *, optimizer: Any = None) -> Priors:
         """Look up a space; an optimizer that is known counts like a word of the context."""
         context = self.context
         if optimizer is not None:
@@ -221,7 +226,7 @@ def _marginal(space: SearchSpace, name: str, prior: ParameterPrior, centre: floa
     return Marginal.of_choices(prior.weights, places[:, space.names.index(name)].tolist())
 
 
-def _optimizers(priors: _Priors) -> list[str]:
+def _optimizers(priors: Priors) -> list[str]:
     """Return the parameters that choose an optimizer, on which learning rates depend."""
     return [name for name, p in priors.items() if p is not None and p.name == "optimizer"]
 
@@ -245,7 +250,7 @@ class _Space:
 
 
 @functools.lru_cache(maxsize=64)
-def _space_priors(context: str | None, space: _Space) -> _Priors:
+def _space_priors(context: str | None, space: _Space) -> Priors:
     """Look up every parameter of a space; many samples of one space share one look-up."""
     known = dict(space.items)
     scores = family_scores(known, context)
@@ -268,29 +273,9 @@ def _lookup(
         for row in family.by_key.get(reading.key, ()):
             found = fit(row, distribution, reading.transform)
             if found is not None:
-                source = family.source_of(row)
-                return ParameterPrior(
-                    row.name,
-                    family.name,
-                    found.value,
-                    found.spread,
-                    found.weights,
-                    source,
-                    _text(row, found, source),
-                    found.transform,
-                )
+                return ParameterPrior.of(row, found, family.name, family.source_of(row))
         family = family.parent
     return None
-
-
-def _text(row: Row, found: Fit, source: str) -> str:
-    stated = found.transform.form.format(row.name)
-    shown = format_value(found.value)
-    if isinstance(row, Choice):
-        return f"{stated} {shown} ({source})"
-    low, high = (format_number(end) for end in row.range)
-    usual = f"usual {low}-{high}" if stated == row.name else f"{row.name} usual {low}-{high}"
-    return f"{stated} {shown} ({source}; {usual})"
 
 
 def _known(others: Iterable[str]) -> dict[str, BaseDistribution | None]:

@@ -62,7 +62,7 @@ _PLAIN_PREFIXES = frozenset(
         "pipeline",
     ]
 )
-_KNOWN_KEYS = frozenset(k for family in FAMILIES for k in family.by_key)
+KNOWN_KEYS = frozenset(k for family in FAMILIES for k in family.by_key)
 _FAMILY_PREFIXES = frozenset(p for family in FAMILIES for p in family.prefix_keys)
 
 
@@ -83,8 +83,10 @@ class Reading:
 
 
 @functools.lru_cache(maxsize=4096)
-def read(name: str) -> Reading | None:
-    """Return the reading of a name that takes least off it and is in the table, if any.
+def read(name: str, known: frozenset[str] = KNOWN_KEYS) -> Reading | None:
+    """Return the reading of a name that takes least off it and is known, if any.
+
+    Known are the keys of the table, or those that are given.
 
     The whole name is tried before the last part of its namespace (``a__b``, ``a.b``, ``a/b``),
     for some libraries write ``num.trees`` for one word.
@@ -95,7 +97,7 @@ def read(name: str) -> Reading | None:
         queue, seen = deque([(whole, Reading(""))]), {whole}
         while queue:
             tokens, reading = queue.popleft()
-            if "".join(tokens) in _KNOWN_KEYS:
+            if "".join(tokens) in known:
                 return replace(reading, key="".join(tokens))
             for shorter in _shorter(tokens, reading):
                 if shorter[0] not in seen:

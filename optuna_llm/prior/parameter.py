@@ -14,8 +14,14 @@ from optuna.distributions import FloatDistribution
 from optuna.distributions import IntDistribution
 
 from optuna_llm.errors import ConfigurationError
+from optuna_llm.prior.fitting import IDENTITY
+from optuna_llm.prior.fitting import Fit
 from optuna_llm.prior.fitting import Transform
+from optuna_llm.prior.table import Number
+from optuna_llm.prior.table import Row
 from optuna_llm.space.choices import choice_index
+from optuna_llm.space.numbers import format_number
+from optuna_llm.space.numbers import format_value
 from optuna_llm.space.numbers import from_unit
 from optuna_llm.space.numbers import snap
 from optuna_llm.space.numbers import to_unit
@@ -53,6 +59,26 @@ class ParameterPrior:
     source: str
     text: str
     transform: Transform
+
+    @classmethod
+    def of(cls, row: Row, found: Fit, family: str, source: str) -> ParameterPrior:
+        """Return what a row says of a parameter that it fits."""
+        shown = format_value(found.value)
+        said = f"{found.transform.form.format(row.name)} {shown} ({source}"
+        if isinstance(row, Number):
+            of_row = "" if found.transform is IDENTITY else f"{row.name} "
+            low, high = (format_number(end) for end in row.range)
+            said += f"; {of_row}usual {low}-{high}"
+        return cls(
+            row.name,
+            family,
+            found.value,
+            found.spread,
+            found.weights,
+            source,
+            f"{said})",
+            found.transform,
+        )
 
 
 def check_spread(spread: float) -> None:

@@ -15,6 +15,7 @@ from optuna.samplers import BruteForceSampler
 from optuna.samplers import GridSampler
 
 from optuna_llm.errors import ConfigurationError
+from optuna_llm.prior import EmbeddedPrior
 from optuna_llm.space.numbers import is_number
 from optuna_llm.space.numbers import whole_number
 
@@ -70,6 +71,18 @@ def check_choice(name: str, value: Any, allowed: Sequence[str | None], why: str 
     if not (value is None or isinstance(value, str)) or value not in allowed:
         options = why or "choose one of " + ", ".join(repr(a) for a in allowed)
         raise ConfigurationError(f"{shown(name, value)} is not known; {options}.")
+
+
+def checked_prior(name: str, value: Any) -> EmbeddedPrior:
+    """Return usual values, those of the table alone where None is given."""
+    if value is None:
+        return EmbeddedPrior()
+    if not isinstance(value, EmbeddedPrior):
+        raise ConfigurationError(
+            f"{shown(name, value)} must be an optuna_llm.Prior, such as"
+            ' Prior({"lr": Usual(0.001)}), or be left out for the embedded one.'
+        )
+    return value
 
 
 def check_sampler(name: str, value: Any) -> None:

@@ -69,7 +69,7 @@ class HybridSampler(DelegatingSampler, abc.ABC):
     Args:
         base_sampler: Any Optuna sampler.
         given: The search space, if the user has announced it, and configurations to try first.
-        context: What the study is about, to tell apart hyperparameters of the same name.
+        prior: Usual values; its context tells apart hyperparameters of the same name.
         n_startup_trials: Number of trials that count as start-up.
         seed: Seed; every trial's own random numbers also depend on its number.
         on_error: ``fallback`` or ``raise``.
@@ -81,7 +81,7 @@ class HybridSampler(DelegatingSampler, abc.ABC):
         *,
         base_sampler: BaseSampler,
         given: Given,
-        context: str | None,
+        prior: EmbeddedPrior,
         n_startup_trials: int,
         seed: int | None,
         on_error: str,
@@ -102,7 +102,7 @@ class HybridSampler(DelegatingSampler, abc.ABC):
         self._given = given
         self._search_space = given.search_space
         self._n_startup_trials = checked_count("n_startup_trials", n_startup_trials, 0)
-        self._prior = EmbeddedPrior(context)
+        self._prior = prior
         self._rng = RandomStreams(seed)
         self._base = Base(base_sampler, self._prior, self._rng, is_strict=on_error == "raise")
         self._on_error = on_error

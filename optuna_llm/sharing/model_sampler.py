@@ -48,6 +48,7 @@ from optuna_llm.sharing.checks import check_file
 from optuna_llm.sharing.checks import checked_count
 from optuna_llm.sharing.checks import checked_docs
 from optuna_llm.sharing.checks import checked_flag
+from optuna_llm.sharing.checks import checked_prior
 from optuna_llm.sharing.checks import checked_seed
 from optuna_llm.sharing.checks import checked_space
 from optuna_llm.sharing.checks import shown
@@ -140,11 +141,12 @@ class ModelSampler(HybridSampler, abc.ABC):
             self._prompt = replace(self._prompt, task=Task(n_trials=told.n_trials), param_docs={})
         space, seed = checked_space(given["search_space"]), checked_seed(given["seed"])
         self._prompt = replace(self._prompt, is_announced=bool(space))
+        prior = checked_prior("prior", given["prior"]).within(told.context)
         base = given["base_sampler"]
         if base is None:
             base = self._default_base(
                 search_space=space,
-                prior=EmbeddedPrior(told.context),
+                prior=prior,
                 knowledge=[OfTheModel()],
                 sources=given["sources"],
                 n_trials=told.n_trials,
@@ -159,7 +161,7 @@ class ModelSampler(HybridSampler, abc.ABC):
         super().__init__(
             base_sampler=base,
             given=Given(space, given["known_good"], docs, is_whole=True),
-            context=told.context,
+            prior=prior,
             n_startup_trials=n_startup_trials,
             seed=seed,
             on_error=given["on_error"],

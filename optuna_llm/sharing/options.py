@@ -23,6 +23,7 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 
 from optuna_llm.chat import Cassette
+from optuna_llm.prior import EmbeddedPrior
 from optuna_llm.prompts import Task
 
 
@@ -57,6 +58,8 @@ class SharedArguments(TypedDict, total=False):
             ``search_space`` tells, else it is left out with a warning.
         search_space: The whole search space. With it the model is asked before the first trial is
             known; without it from the second trial on.
+        prior: An :class:`optuna_llm.Prior`: usual values of your own, before the embedded ones.
+            The values that it gives a study are sent to the model.
         sources: Earlier studies that teach the default base sampler, in all forms that
             :func:`optuna_llm.warm_start` takes; ``"auto"`` for those of the same family.
         base_sampler: Any Optuna sampler that does not enumerate a grid; the default is
@@ -98,6 +101,7 @@ class SharedArguments(TypedDict, total=False):
     n_trials: int | None
     known_good: Sequence[Mapping[str, Any]] | None
     search_space: Mapping[str, BaseDistribution] | None
+    prior: EmbeddedPrior | None
     sources: Any
     base_sampler: BaseSampler | None
     seed: int | None
