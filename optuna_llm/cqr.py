@@ -134,7 +134,8 @@ class CQRSampler(DelegatingSampler):
             are not the course of the objective, as with ``WilcoxonPruner``.
         known_good: Configurations to start with, one for each of the first trials that are not
             enqueued. Missing parameters are sampled. A value that is not legal is an error where
-            ``search_space`` tells, else it is ignored with a warning.
+            ``search_space`` tells, else it is ignored with a warning. One that fails is tried
+            once more.
         prior: Usual values of well-known hyperparameters, found by name (see
             :class:`~optuna_llm.prior.EmbeddedPrior`), or an :class:`optuna_llm.Prior` with your
             own in front of them. The first trial after ``known_good`` takes
@@ -243,7 +244,7 @@ class CQRSampler(DelegatingSampler):
             or n_finished + len(history.running) < self._n_startup_trials
         )
         position = self._start.position(study, trial)
-        is_known = position is not None and position < len(self._given.known_good)
+        is_known = self._start.is_known(position, self._inner)
         if len(space) == 0 or is_startup or is_known:
             write_parts(study, trial, Attendance.here(trial))
             self._label(study, trial, *self._start.label(position, self._inner))

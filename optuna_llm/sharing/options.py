@@ -55,7 +55,8 @@ class SharedArguments(TypedDict, total=False):
             default base sampler explores less towards their end.
         known_good: Configurations (or parts of one) to try first. Names and values count exactly
             as they are given; a value that is not legal is an error at construction where
-            ``search_space`` tells, else it is left out with a warning.
+            ``search_space`` tells, else it is left out with a warning. One that fails is tried
+            once more.
         search_space: The whole search space. With it the model is asked before the first trial is
             known; without it from the second trial on.
         prior: An :class:`optuna_llm.Prior`: usual values of your own, before the embedded ones.

@@ -93,6 +93,12 @@ class StartUp:
                 begun[place].append(t)
         return place
 
+    def is_known(self, position: int | None, independent: BaseSampler | None) -> bool:
+        """Whether a place of the design is that of a known good configuration or usual values."""
+        n_known = len(self._given.known_good)
+        is_usual = position == n_known and self._is_turn_of_prior(position, independent)
+        return is_usual or (position is not None and position < n_known)
+
     def value(
         self,
         study: Study,

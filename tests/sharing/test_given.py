@@ -279,3 +279,16 @@ def test_what_is_known_to_be_good_is_tried_once_more_after_it_has_failed(
     for params in (known, usual):
         states = [t.state for t in study.trials if t.params == params]
         assert states == [TrialState.FAIL, TrialState.FAIL if failing > 1 else TrialState.COMPLETE]
+
+
+def test_usual_values_that_failed_after_the_start_up_had_begun_are_tried_once_more() -> None:
+    study = optuna.create_study(sampler=CQRSampler(seed=0))
+    trials = [study.ask() for _ in range(12)]
+    rates = [t.suggest_float("learning_rate", 1e-5, 1.0, log=True) for t in trials]
+    for trial, rate in list(zip(trials, rates, strict=True))[1:]:
+        study.tell(trial, rate)
+    study.tell(trials[0], state=TrialState.FAIL)
+    for expected in (True, False):
+        trial = study.ask()
+        assert (trial.suggest_float("learning_rate", 1e-5, 1.0, log=True) == rates[0]) == expected
+        study.tell(trial, state=TrialState.FAIL)
