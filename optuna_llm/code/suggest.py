@@ -141,14 +141,28 @@ def load_code(trial: FrozenTrial, name: str, **limits: Any) -> Version:
     return _loaded(trial, name, Limits(imports=tuple(imports), **limits))
 
 
-def _loaded(trial: FrozenTrial, name: str, limits: Limits) -> Version:
-    stored = stored_choice(trial, name)
-    if stored is None or not isinstance(trial.params.get(name), int):
+def source_of(trial: FrozenTrial, name: str) -> str:
+    """Return the source of the version that a finished trial has run, with its numbers.
+
+    Raises:
+        ConfigurationError: The trial has run no such function.
+    """
+    source, number = _run_by(trial, name)
+    return _with_params(source, number, trial.params)
+
+
+def _run_by(trial: FrozenTrial, name: str) -> tuple[Source, int]:
+    stored, number = stored_choice(trial, name), trial.params.get(name)
+    if stored is None or not isinstance(number, int):
         raise ConfigurationError(f"trial {trial.number} has run no version of {name!r}.")
-    number = trial.params[name]
+    return Source(stored.value, name), number
+
+
+def _loaded(trial: FrozenTrial, name: str, limits: Limits) -> Version:
+    source, number = _run_by(trial, name)
     prefix = _prefix(name, number)
     params = {n: v for n, v in trial.params.items() if n.startswith(prefix)}
-    return Version(Source(stored.value, name), number, params, limits)
+    return Version(source, number, params, limits)
 
 
 def _with_params(source: Source, number: int, params: Mapping[str, float]) -> str:

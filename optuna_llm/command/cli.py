@@ -21,6 +21,7 @@ from optuna_llm.command.for_agents import add_new
 from optuna_llm.command.for_agents import add_relations
 from optuna_llm.command.for_agents import add_state
 from optuna_llm.command.for_agents import add_tell
+from optuna_llm.command.of_code import add_code
 from optuna_llm.command.of_programs import add_run
 from optuna_llm.command.of_servers import add_mcp
 from optuna_llm.command.of_studies import add_best
@@ -57,6 +58,7 @@ _SUBCOMMANDS = (
     add_check,
     add_estimate,
     add_best,
+    add_code,
     add_done,
     add_report,
     add_sources,

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from optuna_llm.history.attributes import shorten
+from optuna_llm.history.versions import open_names
 
 
 if TYPE_CHECKING:
@@ -83,3 +84,8 @@ def births_of(trials: Sequence[FrozenTrial], name: str) -> dict[int, Birth]:
     """Return what is known of the births of a function's versions, by their numbers."""
     own = [t for t in trials if t.params.get(name) == t.number]
     return births_in(own, name)
+
+
+def coded_names(trials: Sequence[FrozenTrial]) -> list[str]:
+    """Return the names of the functions whose code is tuned, in order of appearance."""
+    return [name for name in open_names(trials) if births_in(trials, name)]

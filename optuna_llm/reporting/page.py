@@ -31,6 +31,7 @@ from optuna_llm.reporting.figures.sources import plot_sources
 from optuna_llm.reporting.figures.sources import plot_spending
 from optuna_llm.reporting.importance import importances
 from optuna_llm.reporting.tables import summarize_model_use
+from optuna_llm.reporting.versions import versions
 from optuna_llm.space.numbers import is_number
 from optuna_llm.stopping.hindsight import hindsight
 
@@ -199,6 +200,7 @@ def _page(study: Study, history: History, baselines: Mapping[str, float]) -> str
         "Who proposed what": sections.sources(history),
         "Language model": sections.model_use(usage) if usage.requests else "",
         **drawn,
+        "Versions": versions(history),
         "Trials": sections.all_trials(history, before),
         "What ran it": sections.what_ran_it(study, history, usage),
     }
