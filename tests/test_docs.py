@@ -187,7 +187,7 @@ def test_links_of_the_pages_outside_the_site_lead_somewhere(name: str) -> None:
 
 def test_links_into_the_repository_lead_somewhere() -> None:
     tree = re.compile(
-        r"https://github\.com/optuna-llm/optuna-llm(?:/(?:tree|blob)/main/)?([^)\s]*)"
+        r'https://github\.com/optuna-llm/optuna-llm(?:/(?:tree|blob)/main/)?([^)\s"]*)'
     )
     for page in [*PAGES, ROOT / "mkdocs.yml"]:
         for found in tree.finditer(page.read_text()):
