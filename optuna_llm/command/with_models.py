@@ -53,27 +53,35 @@ def add_demo(commands: Commands) -> None:
         help="the page to write (default: %(default)s)",
     )
     parser.add_argument(
-        "--seed", type=int, default=0, help="seed of both searches (default: %(default)s)"
+        "--seed", type=int, default=0, help="seed of all searches (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seeds",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="number of seeds, from --seed on (default: %(default)s)",
     )
 
 
 def _run_demo(arguments: argparse.Namespace) -> int:
-    """Tune XGBoost on a small data set and write a report.
+    """Tune LightGBM beside TPE and random search, and write a report.
 
-    Tune an XGBoost classifier on scikit-learn's breast-cancer data with LLMSampler, compare the
-    result with random search and with XGBoost's defaults, and write a report. Takes a minute or
-    two. Run it again to go on where it stopped.
+    Tune LightGBM on flights from New York with LLMSampler, with TPE and with random search,
+    compare the results on flights that no search has seen, and write a report and a picture.
+    Takes a minute or two. Run it again to go on where it stopped.
     """
     from optuna_llm.command.demo import demo
 
     try:
-        path = demo(
+        page, picture = demo(
             n_trials=arguments.trials,
             model=arguments.model,
             base_url=arguments.base_url,
             storage=open_storage(arguments.storage),
             report_path=arguments.report,
             seed=arguments.seed,
+            n_seeds=arguments.seeds,
         )
     except KeyboardInterrupt:
         print(
@@ -82,7 +90,8 @@ def _run_demo(arguments: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return 130
-    print(f"\nReport:    {path.resolve()}")
+    print(f"\nReport:    {page.resolve()}")
+    print(f"Picture:   {picture.resolve()}")
     print(f"Dashboard: optuna-dashboard {redact(arguments.storage)}")
     if importlib.util.find_spec("optuna_dashboard") is None:
         print(f"           (after {install_command('dashboard')})")
