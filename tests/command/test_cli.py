@@ -170,14 +170,15 @@ def test_demo_passes_its_arguments_on(
 ) -> None:
     given: dict[str, Any] = {}
 
-    def fake_demo(**options: Any) -> Path:
+    def fake_demo(**options: Any) -> tuple[Path, Path]:
         given.update(options)
-        return Path(options["report_path"])
+        return Path(options["report_path"]), tmp_path / "r.svg"
 
     monkeypatch.setattr(demo, "demo", fake_demo)
     url = f"sqlite:///{tmp_path}/demo.db"
     argv = ["demo", "--trials", "7", "--model", "m", "--base-url", "http://127.0.0.1:9/v1"]
     argv += ["--storage", url, "--report", str(tmp_path / "r.html"), "--seed", "3"]
+    argv += ["--seeds", "2"]
     assert main(argv) == 0
     assert given.pop("storage").url == url
     assert given == {
@@ -186,6 +187,7 @@ def test_demo_passes_its_arguments_on(
         "base_url": "http://127.0.0.1:9/v1",
         "report_path": str(tmp_path / "r.html"),
         "seed": 3,
+        "n_seeds": 2,
     }
     out = capsys.readouterr().out
     assert str(tmp_path / "r.html") in out
