@@ -27,6 +27,7 @@ from optuna.trial import TrialState
 from optuna_llm.command.demo_picture import draw
 from optuna_llm.command.demo_result import OURS
 from optuna_llm.command.demo_result import RANDOM
+from optuna_llm.command.demo_result import REASON_KEY
 from optuna_llm.command.demo_result import TPE
 from optuna_llm.command.demo_result import Result
 from optuna_llm.command.demo_result import Search
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
 
 
 STUDY_NAME = "optuna-llm-demo"
-_REASON_KEY = "error"
 
 
 class Problem(Protocol):
@@ -60,8 +60,14 @@ class Problem(Protocol):
         """Return its errors (n,) on rows that no search has seen."""
 
 
-def objective(problem: Problem) -> Callable[[Trial], float]:
-    """Return the objective; a configuration that the library refuses fails, and says why."""
+def objective(problem: Problem, *, prune: bool = False) -> Callable[[Trial], float]:
+    """Return the objective; a configuration that the library refuses fails, and says why.
+
+    Args:
+        problem: What is tuned.
+        prune: Whether such a trial is pruned instead. Optuna's TPE takes pruned trials for bad
+            ones, and ignores failed ones: it would propose the like of them again and again.
+    """
 
     def value(trial: Trial) -> float:
         params = suggest(trial)
@@ -72,7 +78,9 @@ def objective(problem: Problem) -> Callable[[Trial], float]:
             return score
         except ValueError as error:
             # Read by every sampler of ours, and by the prompt of a model.
-            trial.set_user_attr(_REASON_KEY, str(error))
+            trial.set_user_attr(REASON_KEY, str(error))
+            if prune:
+                raise optuna.TrialPruned(str(error)) from None
             raise
         except KeyboardInterrupt:
             # Optuna would print the traceback of what the user has asked for.
@@ -90,6 +98,7 @@ def search(
     n_trials: int,
     storage: optuna.storages.BaseStorage,
     seed: int,
+    prune: bool = False,
     show_progress: bool = True,
     say: Callable[[str], None] = print,
 ) -> Study:
@@ -103,6 +112,7 @@ def search(
             that the library refused do.
         storage: Where it is stored; trials that are there count.
         seed: The seed.
+        prune: As for :func:`objective`.
         show_progress: Whether to show Optuna's progress bar.
         say: Prints one line.
     """
@@ -118,7 +128,7 @@ def search(
     if left:
         try:
             study.optimize(
-                objective(problem),
+                objective(problem, prune=prune),
                 n_trials=left,
                 catch=(ValueError,),
                 show_progress_bar=show_progress,
@@ -137,8 +147,9 @@ def n_done(study: Study) -> int:
 
 
 def _counts(trial: FrozenTrial) -> bool:
-    refused = trial.state == TrialState.FAIL and _REASON_KEY in trial.user_attrs
-    return trial.state == TrialState.COMPLETE or refused
+    return trial.state.is_finished() and (
+        trial.state == TrialState.COMPLETE or REASON_KEY in trial.user_attrs
+    )
 
 
 def study_name(sampler: str, seed: int) -> str:
@@ -180,6 +191,7 @@ def run(
                     n_trials=n_trials,
                     storage=storage,
                     seed=seed,
+                    prune=name == TPE,
                     show_progress=show_progress,
                     say=say,
                 )

@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+from optuna.trial import TrialState
+
+from optuna_llm.command.demo_result import REASON_KEY
 
 
 if TYPE_CHECKING:
@@ -99,9 +102,9 @@ def _curves(result: Result, sampler: str) -> npt.NDArray[np.float64]:
 def _best_so_far(search: Search, n: int) -> npt.NDArray[np.float64]:
     # What was interrupted is done again, and stands for no trial here.
     values = [
-        math.inf if t.value is None else t.value
+        t.value if t.value is not None and t.state == TrialState.COMPLETE else math.inf
         for t in search.study.get_trials(deepcopy=False)
-        if t.value is not None or t.user_attrs.get("error")
+        if t.state == TrialState.COMPLETE or REASON_KEY in t.user_attrs
     ]
     padded = (values + [math.inf] * n)[:n]
     return np.minimum.accumulate(padded)
@@ -165,10 +168,11 @@ def _labels(
         for place, kind, name, searches in labels
     ]
     rows.append((default, "quiet", "defaults", default_test))
-    drawn, taken = [], -math.inf
-    for place, kind, name, test in sorted(rows):
-        at = max(place - 3, taken + 42)
-        taken = at
+    drawn, lowest = [], _HEIGHT - 30.0
+    # From the bottom up: whatever is in the way of the one below moves up.
+    for place, kind, name, test in sorted(rows, reverse=True):
+        at = lowest = min(place - 3, lowest)
+        lowest -= 42
         left = _WIDTH - _RIGHT + 10
         drawn.append(f'<text class="{kind}" x="{left}" y="{at:.1f}">{html.escape(name)}</text>')
         drawn.append(

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 
 OURS, TPE, RANDOM = "LLMSampler", "TPE", "random search"
+# The user attribute that says why the library refused a configuration.
+REASON_KEY = "error"
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,8 @@ class Search:
 
     @property
     def n_refused(self) -> int:
-        """The number of its trials that failed."""
-        return sum(t.state == TrialState.FAIL for t in self.study.get_trials(deepcopy=False))
+        """The number of its trials whose configuration the library refused."""
+        return sum(REASON_KEY in t.user_attrs for t in self.study.get_trials(deepcopy=False))
 
 
 @dataclass(frozen=True)

@@ -86,9 +86,10 @@ def _scores(result: Result) -> list[str]:
     return [
         f"Minutes by which a prediction is off on average, lower is better ({of}):",
         *columns(rows),
-        "Validation is what the searches saw: the best of many trials looks better than it is. The"
-        f" {len(result.default_test_errors):,} flights",
-        "of the test no search has seen. LightGBM refuses some configurations; they cost a trial.",
+        "Validation is what the searches saw: the best of many trials looks better than it is.",
+        f"The {len(result.default_test_errors):,} flights of the test no search has seen. What"
+        " LightGBM refuses costs a trial;",
+        "TPE is told of it as of a pruned trial, for failed ones it ignores.",
     ]
 
 
@@ -110,8 +111,8 @@ def _standing(result: Result) -> list[str]:
     if lines:
         return [*lines, "One seed is one draw: --seeds 5 shows how much that varies."]
     return [
-        f"{OURS} is ahead of {peers} on the test with this seed. One seed is one draw: --seeds 5",
-        "shows how much that varies.",
+        f"{OURS} is ahead of {peers} on the test.",
+        "One seed is one draw: --seeds 5 shows how much that varies.",
     ]
 
 
@@ -128,13 +129,13 @@ def _why_behind(ours: Search, other: Search) -> str:
     if ours.score <= other.score:
         return f"{said} On what the searches saw it was ahead: it has fitted that too well."
     unlike = [
-        f"{name}={show_value(value)} in {_n_with(ours.study, name, value)}"
+        f"{name}={show_value(value)} (tried in {_n_with(ours.study, name, value)} trials of ours)"
         for name, value in other.best.params.items()
         if isinstance(other.best.distributions[name], CategoricalDistribution)
         and ours.best.params.get(name) != value
     ]
     if unlike:
-        return f"{said} Its best has what ours tried seldom: {', '.join(unlike)} trials."
+        return f"{said} Its best has {', '.join(unlike)}."
     return f"{said} Both ended in the same branch of the space; it found better numbers there."
 
 
@@ -174,8 +175,8 @@ def _what_was_refused(history: History) -> list[str]:
     causes = causes_of(history)
     if not causes:
         return []
-    shown = "; ".join(f"{len(group)} x {group[-1].failure}" for group in causes)
-    return [f"Refused: {shown}."]
+    lines = [f"{len(group)} x {(group[-1].failure or '').rstrip('.')}" for group in causes]
+    return ["Refused:", *(f"  {line}" for line in lines)]
 
 
 def _what_is_unsure(study: Study, history: History) -> list[str]:
