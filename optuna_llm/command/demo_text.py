@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 # A difference of so many standard errors is one that the test rows can tell.
 _CLEAR = 2.0
 _N_PARAMETERS = 5
+_WIDTH = 96
 # A choice with fewer trials has hardly been tried.
 _FEW = 3
 _INTERVAL = (0.1, 0.9)
@@ -96,22 +98,25 @@ def _scores(result: Result) -> list[str]:
 def _standing(result: Result) -> list[str]:
     """Say where the first sampler is ahead on the test, and why where it is not."""
     lines = []
-    n_ahead = 0
+    n_ahead = n_clear = 0
     for seed in result.seeds:
         ours, *others = result.of_seed(seed)
         better = [s for s in others if s.test < ours.test]
         n_ahead += not better
+        n_clear += not better and all(_is_clear(ours, s) for s in others)
         lines += [f"Seed {seed}: {_why_behind(ours, s)}" for s in better]
     peers = " and ".join(result.samplers[1:])
     if len(result.seeds) > 1:
         head = (
-            f"{OURS} is ahead of {peers} on the test with {n_ahead} of {len(result.seeds)} seeds."
+            f"{OURS} is ahead of {peers} on the test with {n_ahead} of {len(result.seeds)} seeds"
         )
-        return [head, *lines]
+        return [f"{head}, by more than the test's own error with {n_clear}.", *lines]
     if lines:
         return [*lines, "One seed is one draw: --seeds 5 shows how much that varies."]
+    close = [s.sampler for s in others if not _is_clear(ours, s)]
     return [
-        f"{OURS} is ahead of {peers} on the test.",
+        f"{OURS} is ahead of {peers} on the test"
+        + (f"; of {' and '.join(close)} by less than the test can tell." if close else "."),
         "One seed is one draw: --seeds 5 shows how much that varies.",
     ]
 
@@ -122,9 +127,8 @@ def _why_behind(ours: Search, other: Search) -> str:
     said += f" {other.test:.3f}."
     if ours.best is None or other.best is None:
         return f"{said} None of its trials is complete."
-    difference = ours.test_errors - other.test_errors
-    error = float(difference.std(ddof=1)) / math.sqrt(len(difference))
-    if difference.mean() < _CLEAR * error:
+    if not _is_clear(ours, other):
+        error = _standard_error(ours, other)
         return f"{said} So small a difference the test cannot tell (standard error {error:.3f})."
     if ours.score <= other.score:
         return f"{said} On what the searches saw it was ahead: it has fitted that too well."
@@ -139,6 +143,18 @@ def _why_behind(ours: Search, other: Search) -> str:
     return f"{said} Both ended in the same branch of the space; it found better numbers there."
 
 
+def _is_clear(one: Search, other: Search) -> bool:
+    return abs(one.test - other.test) > _CLEAR * _standard_error(one, other)
+
+
+def _standard_error(one: Search, other: Search) -> float:
+    """Return that of the difference of two searches' test errors, of the same rows."""
+    if len(one.test_errors) != len(other.test_errors) or one.best is None or other.best is None:
+        return 0.0
+    difference = one.test_errors - other.test_errors
+    return float(difference.std(ddof=1)) / math.sqrt(len(difference))
+
+
 def _n_with(study: Study, name: str, value: object) -> int:
     return sum(t.params.get(name) == value for t in study.get_trials(deepcopy=False))
 
@@ -150,7 +166,15 @@ def _learnt(study: Study) -> list[str]:
     history = History.from_study(study)
     lines = [*_what_mattered(history), *_what_was_refused(history)]
     lines += _what_is_unsure(study, history)
-    return [f"  {line}" for line in [*lines, f"Going on? {verdict(study)}"]]
+    lines = [*lines, str(verdict(study))]
+    return [w for line in lines for w in _wrapped(line)]
+
+
+def _wrapped(line: str) -> list[str]:
+    margin = " " * (2 + len(line) - len(line.lstrip()))
+    if len(margin + line.lstrip()) <= _WIDTH:
+        return [margin + line.lstrip()]
+    return wrap(line, _WIDTH, initial_indent=margin, subsequent_indent=margin + "  ")
 
 
 def _what_mattered(history: History) -> list[str]:

@@ -179,7 +179,7 @@ def test_the_text_tells_scores_failures_and_what_was_learnt(storage: InMemorySto
     assert f"{ours.n_refused}" in text
     assert "the error is nan" in text
     assert "What mattered" in text
-    assert "Going on? " in text
+    assert "Go on: " in text or "Done: " in text
     assert "with 80 %" in text
     assert "Language model" not in text
 
