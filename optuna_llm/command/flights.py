@@ -161,7 +161,7 @@ def _parts() -> list[Rows]:
     flights = flights.merge(weather, on=["origin", "time_hour"], how="left")
     flights = flights.merge(planes, on="tailnum", how="left")
     date = pd.to_datetime(flights[["year", "month", "day"]]).dt
-    flights = flights.assign(day_of_year=date.day_of_year, weekday=date.weekday)
+    flights = flights.assign(day_of_year=date.day_of_year, weekday=date.day_of_week)
     for name in _CATEGORICAL:
         # A missing value becomes -1, which LightGBM reads as missing.
         flights[name] = flights[name].astype("category").cat.codes

@@ -74,8 +74,8 @@ def test_readme_shows_their_ratios_to_tpe() -> None:
     shown = dict(re.findall(r"^\| (`.*?) \| (\d.*) \|$", readme, re.M))
     named = {
         "`LLMSampler()`, no model": "LLM, no model",
-        "`LLMSampler(...)`, a good stand-in for a model": "LLM, good model",
-        "`LLMSampler(...)`, one that is always wrong": "LLM, worst model",
+        "`LLMSampler`, a good stand-in for a model": "LLM, good model",
+        "`LLMSampler`, one that is always wrong": "LLM, worst model",
         "`CQRSampler()`, statistics alone": "CQR",
         "Optuna's `RandomSampler`": "Random",
     }
