@@ -57,6 +57,7 @@ class Example:
 SWEEP = ("--multirun", "hydra.sweeper.n_trials=10")
 EXAMPLES = {
     "sklearn_pipeline": Example(("sklearn",), ("25 trials,",), 0.97, grows=True),
+    "code_features": Example(("sklearn",), ("20 trials,", "def features(x):"), 43.5),
     "lightgbm_early_stopping": Example(
         ("lightgbm", "sklearn", "optuna_integration"), ("20 trials,", "pruned at"), 0.2
     ),
@@ -87,7 +88,7 @@ EXAMPLES = {
     ),
 }
 # What the tests of the package itself install.
-SMALL = {"sklearn_pipeline", "lightgbm_early_stopping"}
+SMALL = {"code_features", "sklearn_pipeline", "lightgbm_early_stopping"}
 # Tested with the benchmarks, whose data it uses.
 ELSEWHERE = {"torch_hyperband"}
 

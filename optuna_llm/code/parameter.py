@@ -13,6 +13,7 @@ import json
 import re
 import textwrap
 from typing import Any
+from typing import overload
 
 from optuna_llm.code.sandbox.child import encode
 from optuna_llm.code.sandbox.level import Trust
@@ -142,7 +143,17 @@ class CodeParameter:
         return ConfigurationError(f"a version of {self.name!r} breaks the contract: {why}.")
 
 
+@overload
+def code_parameter(function: Callable[..., Any]) -> CodeParameter: ...
+
+
+@overload
 def code_parameter(
+    function: None = None, **contract: Any
+) -> Callable[[Callable[..., Any]], CodeParameter]: ...
+
+
+def code_parameter(  # type: ignore[misc]  # Unknown names are refused when called.
     function: Callable[..., Any] | None = None,
     *,
     examples: Sequence[Sequence[Any]] = (),
@@ -151,7 +162,7 @@ def code_parameter(
     seconds: float = 10.0,
     memory: int = 512,
     trust: Trust | None = None,
-) -> Any:
+) -> CodeParameter | Callable[[Callable[..., Any]], CodeParameter]:
     """Make the code of a function a parameter, for :func:`optuna_llm.suggest_code`.
 
     The function's name and arguments are what every version must have, its docstring says what it

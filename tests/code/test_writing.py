@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 import json
 from typing import Any
 
@@ -12,44 +11,19 @@ import pytest
 
 from optuna_llm import LLAMBOSampler
 from optuna_llm import LLMSampler
-from optuna_llm import code_parameter
-from optuna_llm import suggest_code
 from optuna_llm.errors import ModelSetupError
 from optuna_llm.replies.source import read_source
-from tests.support.neighbours import Neighbours
 from tests.support.server import ChatServer
 from tests.support.server import Fault
 from tests.support.server import Script
+from tests.support.writing import gain
+from tests.support.writing import is_for_code
+from tests.support.writing import objective
+from tests.support.writing import version
+from tests.support.writing import writing
 
 
 pytestmark = pytest.mark.slow  # All together.
-
-
-@code_parameter(examples=[(1.0,), (2.0,)], trust="limits", seconds=60.0)
-def gain(x):
-    """Return a number near the square of x; nobody says so."""
-    scale = 0.5
-    return scale * x
-
-
-def objective(trial: optuna.Trial) -> float:
-    call = suggest_code(trial, gain)
-    trial.suggest_float("offset", 0, 1)
-    return sum(abs(call(x) - x * x) for x in (1.0, 2.0, 3.0))
-
-
-def is_for_code(request: dict[str, Any]) -> bool:
-    return "expert programmer" in request["messages"][0]["content"]
-
-
-def writing(write: Callable[[int], str]) -> Script:
-    """Return a script that writes the first version, the second, and so on."""
-    others, count = Neighbours(), iter(range(10**6))
-    return lambda request: write(next(count)) if is_for_code(request) else others(request)
-
-
-def version(body: str, reason: str = "Because.") -> str:
-    return f"<think>def gain(x): no</think>{reason}\n```python\ndef gain(x):\n    {body}\n```\n"
 
 
 def run(script: Script, n_trials: int, sampler: Any = LLMSampler, **options: Any) -> Any:
