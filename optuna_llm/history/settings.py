@@ -49,6 +49,7 @@ _NAMES_ONLY = ("extra_body", "extra_headers")
 _SHORTEST_SECRET = 8
 # Characters of a text, the longer ones where there is room for them.
 _LENGTHS = (300, 120, 48, 16)
+_LOOKED_THROUGH = 4000
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,8 @@ def _described(name: str, value: object, length: int, secrets: Sequence[str]) ->
         return value
     if name in _NAMES_ONLY and isinstance(value, Mapping):
         value = [str(key) for key in value]
-    text = _words(value)
+    # Much more than is shown, so that no secret is cut in two where it is shown.
+    text = _words(value)[:_LOOKED_THROUGH]
     for secret in secrets:
         if len(secret) >= _SHORTEST_SECRET:
             text = text.replace(secret, "[redacted]")
