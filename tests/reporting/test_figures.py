@@ -267,6 +267,18 @@ def test_hover_tells_number_value_parameters_reason_and_failure() -> None:
     assert any("failed: out of memory" in text for text in texts)
 
 
+def test_of_very_many_trials_some_are_drawn_from_best_to_worst() -> None:
+    values = [float(5000 - n) for n in range(4500)]
+    figure = plot_history(_with_values(values))
+    shown = points(figure, "other sampler")
+    assert len(shown) == 4000
+    assert {max(values), min(values)} <= set(shown.values())
+    (line,) = traces(figure, "best so far")
+    assert len(line.y) == 4501
+    panels = plot_parameters(_with_values(values), params=["max_depth"])
+    assert len(points(panels, "other sampler")) <= 12
+
+
 # ---- sources
 
 
