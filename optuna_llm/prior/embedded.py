@@ -27,6 +27,10 @@ from optuna_llm.prior.parameter import ParameterPrior
 from optuna_llm.prior.parameter import check_spread
 from optuna_llm.prior.parameter import default_value
 from optuna_llm.prior.parameter import sample_value
+from optuna_llm.prior.relations import given_parents
+from optuna_llm.prior.relations import in_words
+from optuna_llm.prior.relations import parents_first
+from optuna_llm.prior.relations import related
 from optuna_llm.prior.table import Family
 from optuna_llm.space.choices import numeric_ranks
 from optuna_llm.space.numbers import format_value
@@ -39,6 +43,7 @@ if TYPE_CHECKING:
 
 
 Priors: TypeAlias = dict[str, ParameterPrior | None]
+_NOTHING: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True)
@@ -77,10 +82,14 @@ class EmbeddedPrior:
         return _lookup(name, distribution, family_scores(known, self.context))
 
     def default_value(
-        self, name: str, distribution: BaseDistribution, others: Iterable[str] = ()
+        self,
+        name: str,
+        distribution: BaseDistribution,
+        others: Iterable[str] = (),
+        given: Mapping[str, Any] = _NOTHING,
     ) -> Any:
-        """Return the usual value of one parameter, see :meth:`default` and :meth:`lookup`."""
-        return default_value(distribution, self.lookup(name, distribution, others))
+        """Return the usual value of one parameter, see :meth:`default` and :meth:`quantile`."""
+        return default_value(distribution, self._given(name, distribution, others, given))
 
     def sample_value(
         self,
@@ -88,12 +97,13 @@ class EmbeddedPrior:
         distribution: BaseDistribution,
         rng: np.random.Generator,
         others: Iterable[str] = (),
+        given: Mapping[str, Any] = _NOTHING,
         *,
         spread: float = 1.0,
     ) -> Any:
-        """Draw one value of one parameter, see :meth:`sample` and :meth:`lookup`."""
+        """Draw one value of one parameter, see :meth:`sample` and :meth:`quantile`."""
         check_spread(spread)
-        prior = self.lookup(name, distribution, others)
+        prior = self._given(name, distribution, others, given)
         return sample_value(distribution, prior, float(rng.random()), spread)
 
     def quantile(
@@ -102,6 +112,7 @@ class EmbeddedPrior:
         distribution: BaseDistribution,
         level: float,
         others: Iterable[str] = (),
+        given: Mapping[str, Any] = _NOTHING,
         *,
         even_share: float = 0.0,
     ) -> Any:
@@ -112,10 +123,11 @@ class EmbeddedPrior:
             distribution: Its distribution.
             level: In [0, 1].
             others: See :meth:`lookup`.
+            given: Values that other parameters have already, with which it may move.
             even_share: The share of the probability that is spread evenly over all choices: what
                 is unusual may be what is best.
         """
-        prior = self.lookup(name, distribution, others)
+        prior = self._given(name, distribution, others, given)
         if prior is not None and prior.weights:
             even = even_share * sum(prior.weights) / len(prior.weights)
             weights = tuple((1 - even_share) * w + even for w in prior.weights)
@@ -144,7 +156,8 @@ class EmbeddedPrior:
         """Draw one configuration around the usual one.
 
         Numbers are normal on the scale of their distribution, truncated to it; categories are
-        drawn by weight; unknown parameters are uniform.
+        drawn by weight; unknown parameters are uniform. What moves with others is drawn after
+        them, around what is usual beside their values.
 
         Args:
             space: The distributions by name.
@@ -162,11 +175,19 @@ class EmbeddedPrior:
         priors = self._priors(space)
         optimizers = _optimizers(priors)
         values: dict[str, Any] = {}
-        for name in [*optimizers, *(name for name in space if name not in optimizers)]:
-            at = (centre[name],) if centre is not None and name in centre else None
+        around = {} if centre is None else centre
+        for name in optimizers:
+            at = (around[name],) if name in around else None
             values[name] = sample_value(space[name], priors[name], draws[name], spread, at)
-            if name in optimizers:
-                priors = self._priors(space, optimizer=values[name])
+            priors = self._priors(space, optimizer=values[name])
+        parents = related(priors)
+        for name in parents_first((n for n in space if n not in values), parents):
+            at = (around[name],) if name in around else None
+            prior = priors[name]
+            # A centre has values that go together as they are.
+            if at is None and prior is not None and name in parents:
+                prior = given_parents(name, space[name], prior, parents[name], values)
+            values[name] = sample_value(space[name], prior, draws[name], spread, at)
         return {name: values[name] for name in space}
 
     def explain(self, space: Mapping[str, BaseDistribution]) -> str:
@@ -186,7 +207,18 @@ class EmbeddedPrior:
             f"{family}: {', '.join(values[family])} ({'; '.join(sources[family])})"
             for family in values
         ]
-        return "\n".join([*lines, *(["not known: " + ", ".join(unknown)] if unknown else [])])
+        relations = self.relations(space)
+        return "\n".join(
+            [
+                *lines,
+                *([f"relations: {relations}"] if relations else []),
+                *(["not known: " + ", ".join(unknown)] if unknown else []),
+            ]
+        )
+
+    def relations(self, space: Mapping[str, BaseDistribution]) -> str:
+        """Say which usual values of a space move with which, and who says so; may be empty."""
+        return in_words(related(self._default_priors(space)))
 
     def belief(self, space: SearchSpace) -> Marginals:
         """Return what is believed of a search space, for a surrogate to weigh against results."""
@@ -204,7 +236,29 @@ class EmbeddedPrior:
         for name in _optimizers(priors):
             prior = priors[name]
             priors = self._priors(space, optimizer=None if prior is None else prior.value)
-        return priors
+        parents, values = related(priors), dict[str, Any]()
+        beside = dict(priors)
+        for name in parents_first(space, parents):
+            prior = priors[name]
+            if prior is not None and name in parents:
+                beside[name] = given_parents(name, space[name], prior, parents[name], values)
+            values[name] = default_value(space[name], beside[name])
+        return beside
+
+    def _given(
+        self,
+        name: str,
+        distribution: BaseDistribution,
+        others: Iterable[str],
+        given: Mapping[str, Any],
+    ) -> ParameterPrior | None:
+        """Look up a parameter beside the values that others have."""
+        prior = self.lookup(name, distribution, others)
+        if prior is None or not given or not getattr(prior.row, "relations", ()):
+            return prior
+        known = {n: d for n, d in _known(others).items() if d is not None}
+        parents = related({**self._priors(known), name: prior}).get(name, [])
+        return given_parents(name, distribution, prior, parents, given)
 
     def _priors(self, space: Mapping[str, BaseDistribution], *, optimizer: Any = None) -> Priors:
         """Look up a space; an optimizer that is known counts like a word of the context."""

@@ -49,6 +49,7 @@ class ParameterPrior:
         text: All of it in one short line, such as
             ``learning_rate 0.1 (XGBoost documentation; usual 0.02-0.3)``.
         transform: How the parameter states the hyperparameter, such as by its exponent.
+        row: The row that says so.
     """
 
     name: str
@@ -59,6 +60,7 @@ class ParameterPrior:
     source: str
     text: str
     transform: Transform
+    row: Row
 
     @classmethod
     def of(cls, row: Row, found: Fit, family: str, source: str) -> ParameterPrior:
@@ -78,6 +80,7 @@ class ParameterPrior:
             source,
             f"{said})",
             found.transform,
+            row,
         )
 
 

@@ -59,6 +59,30 @@ class Scale(enum.Enum):
 
 
 @dataclass(frozen=True)
+class Relation:
+    """How the usual value of a hyperparameter moves with another one, its parent.
+
+    Args:
+        to: Canonical name of the parent, in the same family.
+        power: It moves with this power of the parent.
+        valid: The lowest and the highest value of the parent for which the source vouches;
+            beyond, nothing moves any further.
+        source: Where the rule comes from.
+    """
+
+    to: str
+    power: float
+    valid: tuple[float, float]
+    source: str
+
+    def factor(self, value: float, usual: float) -> float:
+        """Return by how much the usual value moves where the parent has not its usual value."""
+        low, high = self.valid
+        here, there = (min(max(at, low), high) for at in (value, usual))
+        return float((here / there) ** self.power)
+
+
+@dataclass(frozen=True)
 class Number:
     """A numeric hyperparameter.
 
@@ -71,6 +95,7 @@ class Number:
         special: Choices that are no numbers (``none``, ``auto``, ``sqrt``...), each with its
             weight relative to all numeric choices together, which weigh 1.
         source: Where the value comes from; the family's source where empty.
+        relations: How the value moves with others.
     """
 
     name: str
@@ -80,6 +105,7 @@ class Number:
     aliases: str = ""
     special: Mapping[str, float] = field(default_factory=dict)
     source: str = ""
+    relations: tuple[Relation, ...] = ()
 
     @property
     def spread(self) -> float:

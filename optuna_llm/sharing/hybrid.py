@@ -177,13 +177,14 @@ class HybridSampler(DelegatingSampler, abc.ABC):
                 return known[name]
         is_first = origin is not None and origin.source == "enqueued" and trial.number == 0
         if origin is not None and (origin.design or is_first):
-            return self._prior.default_value(name, distribution, trial.distributions)
+            return self._prior.default_value(name, distribution, trial.distributions, trial.params)
         if origin is not None and origin.source == "prior":
             return self._prior.sample_value(
                 name,
                 distribution,
                 self._rng(trial.number, f"usual value of {name}"),
                 trial.distributions,
+                trial.params,
             )
         return self._base.value(study, trial, name, distribution)
 
@@ -308,7 +309,8 @@ class HybridSampler(DelegatingSampler, abc.ABC):
         ]
         if not known:
             return "The middle of every range; no parameter has a well-known usual value."
-        return "Usual values: " + ", ".join(known) + "."
+        relations = self._prior.relations(distributions)
+        return ". ".join(["Usual values: " + ", ".join(known), *filter(None, [relations])]) + "."
 
     def _from_prior(self, turn: Turn) -> Proposal | None:
         """Return a sample around the usual values, or around the best on every other trial."""

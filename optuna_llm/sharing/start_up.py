@@ -126,8 +126,10 @@ class StartUp:
         if self._prior is not None and self._is_turn_of_prior(position, independent):
             others = {**self._given.search_space, **trial.distributions}
             if position == len(self._given.known_good) and not self._has_run_usual(study, trial):
-                return self._prior.default_value(name, distribution, others)
-            return self._prior.quantile(name, distribution, unit, others, even_share=_EVEN_SHARE)
+                return self._prior.default_value(name, distribution, others, trial.params)
+            return self._prior.quantile(
+                name, distribution, unit, others, trial.params, even_share=_EVEN_SHARE
+            )
         if independent is not None:
             return independent.sample_independent(study, trial, name, distribution)
         (coordinate,) = Encoding(space).domain.at(np.array([[unit]]))[0]

@@ -61,6 +61,27 @@ def test_special_cases_for_one_kind_of_data_say_only_what_differs(family: Family
         assert family.name == f"{family.parent.name} for {family.task}"
 
 
+@pytest.mark.parametrize("family", FAMILIES, ids=_label)
+def test_relations_are_with_rows_of_the_family_and_go_one_way(family: Family) -> None:
+    numbers = {r.name: r for rows in family.by_key.values() for r in rows if isinstance(r, Number)}
+
+    def ancestors(name: str) -> set[str]:
+        parents = {relation.to for relation in numbers[name].relations}
+        return parents.union(*(ancestors(parent) for parent in parents))
+
+    for name, row in numbers.items():
+        assert name not in ancestors(name)
+        for relation in row.relations:
+            assert relation.source, row
+            low, high = relation.valid
+            assert 0 < low < high, row
+            # The usual value of the parent is one for which the rule holds.
+            assert low <= numbers[relation.to].usual <= high, row
+            assert numbers[relation.to].scale in (Scale.LOG, Scale.COUNT), row
+            assert row.scale in (Scale.LOG, Scale.COUNT), row
+            assert 0 < abs(relation.power) <= 1, row
+
+
 def _kind(row: Row) -> str:
     """Rows of different kinds never apply to the same parameter."""
     if isinstance(row, Choice):

@@ -3,8 +3,9 @@
 A family has the fields of :class:`~optuna_llm.prior.table.Family`; the table ``family.rows`` has
 those of :class:`~optuna_llm.prior.table.Number` or :class:`~optuna_llm.prior.table.Choice` by
 canonical name, or a list of such rows where kinds or domains differ. A switch has only the
-probability that it is ``on``. Aliases that a row does not give are those of its parent's row. A
-source that could not be read again when its row was written ends in "(from memory)".
+probability that it is ``on``. Aliases and relations that a row does not give are those of its
+parent's row. A source that could not be read again when its row was written ends in "(from
+memory)".
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 from optuna_llm.prior.table import Choice
 from optuna_llm.prior.table import Family
 from optuna_llm.prior.table import Number
+from optuna_llm.prior.table import Relation
 from optuna_llm.prior.table import Scale
 
 
@@ -62,23 +64,29 @@ def _families() -> Iterator[Family]:
 
 def _row(name: str, entry: Mapping[str, Any], parent: Family | None) -> Row:
     kind = Number if "usual" in entry else Choice
-    said: dict[str, Any] = {"name": name, "aliases": _aliases(kind, name, parent), **entry}
+    above = _first_row(kind, name, parent)
+    said: dict[str, Any] = {"name": name, "aliases": above.aliases if above else "", **entry}
     if "on" in said:
         on = said.pop("on")
         said["weights"] = {"true": on, "false": 1 - on}
     if kind is Choice:
         return Choice(**said)
+    said["relations"] = (
+        tuple(Relation(**r | {"valid": tuple(r["valid"])}) for r in said["relations"])
+        if "relations" in said
+        else getattr(above, "relations", ())
+    )
     return Number(**said | {"range": tuple(said["range"]), "scale": Scale(said["scale"])})
 
 
-def _aliases(kind: type[Row], name: str, family: Family | None) -> str:
-    """Return the aliases of the first row of a name and kind in a family or its parents."""
+def _first_row(kind: type[Row], name: str, family: Family | None) -> Row | None:
+    """Return the first row of a name and kind in a family or its parents."""
     while family is not None:
         for row in family.rows:
             if row.name == name and isinstance(row, kind):
-                return row.aliases
+                return row
         family = family.parent
-    return ""
+    return None
 
 
 FAMILIES: tuple[Family, ...] = tuple(_families())
