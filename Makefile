@@ -60,15 +60,15 @@ $(VENV)/.%: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --editable ".[$*]"
 	touch $@
 
-# A package that cannot be installed here is left out, and what needs it is skipped.
-$(EXAMPLES)/.installed: examples/requirements.txt pyproject.toml
+# A package that cannot be installed here is left out, and what needs it is skipped. The metadata
+# of Hydra's sweeper demand optuna<3; its code runs with Optuna 5.
+$(EXAMPLES)/.installed: examples/requirements.txt pyproject.toml Makefile
 	test -x $(EXAMPLES)/bin/python || $(PYTHON) -m venv $(EXAMPLES)
 	$(EXAMPLES)/bin/pip install --quiet --no-compile --editable . pytest pytest-timeout
 	$(EXAMPLES)/bin/pip install --quiet --no-compile --requirement $< || \
 		sed 's/#.*//; /^ *$$/d' $< | while read -r package; do \
 			$(EXAMPLES)/bin/pip install --quiet --no-compile "$$package" || echo "left out: $$package"; \
 		done
-	# Its metadata demand optuna<3; its code runs with Optuna 5.
 	$(EXAMPLES)/bin/pip install --quiet --no-deps "hydra-optuna-sweeper>=1.3" || echo "left out: hydra-optuna-sweeper"
 	touch $@
 
