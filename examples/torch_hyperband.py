@@ -1,6 +1,6 @@
 """Tune a PyTorch network with LLMSampler, Hyperband and SQLite, on the GPU when there is one.
 
-pip install ".[torch]"
+pip install ".[scikit-learn,torch]"
 python examples/torch_hyperband.py --model gpt-5-mini --trials 40 --storage sqlite:///digits.db
 
 Start it again to go on, or in several terminals at once: the storage is all that workers share.
