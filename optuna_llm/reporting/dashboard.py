@@ -137,8 +137,9 @@ def save_dashboard(study: Study) -> list[str]:
     told = dashboard.get_note(study)
     if not told.strip() or told.startswith(_SUMMARY):
         text = summary(study).text(_NOTE_WIDTH)
-        # Whatever stands in a fence is text; only a fence would end it.
-        dashboard.save_note(study, f"{_SUMMARY}\n\n~~~~text\n{text.replace('~~~~', '~~~')}\n~~~~")
+        # Whatever stands in a fence is text; only a fence as long would end it.
+        fenced = re.sub("~{4,}", "~~~", text)
+        dashboard.save_note(study, f"{_SUMMARY}\n\n~~~~text\n{fenced}\n~~~~")
     history = History.from_study(study)
     over = [o for o in history.observations if o.state.is_finished()]
     chosen = {

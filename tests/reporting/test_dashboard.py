@@ -163,6 +163,18 @@ def test_one_call_saves_figures_and_notes_and_can_be_repeated() -> None:
     assert optuna_dashboard.get_note(handle) == "mine"
 
 
+def test_foreign_text_does_not_leave_the_fence_of_the_summary() -> None:
+    import optuna_dashboard
+
+    study = optuna.create_study(study_name="~~~~~~~~ # [link](https://evil.example)")
+    study.add_trials(make_plain_study(2).trials)
+    save_dashboard(study)
+    lines = optuna_dashboard.get_note(study).splitlines()
+    fences = [i for i, line in enumerate(lines) if re.match(" {0,3}~~~~", line)]
+    assert fences == [2, len(lines) - 1]
+    assert "https://evil.example" in "".join(lines[3:-1])
+
+
 def test_a_note_tells_what_was_expected_before_the_trial() -> None:
     study = optuna.create_study(sampler=CQRSampler(seed=0))
     study.optimize(_objective, 12)
