@@ -95,6 +95,21 @@ def test_each_suggestion_is_run_once_and_what_was_tried_not_again() -> None:
     assert len(set(rows)) == len(rows)
 
 
+def test_a_part_that_was_tried_is_run_with_another_rest() -> None:
+    sampler, study = started()
+    study.enqueue_trial(OPTIMUM)
+    study.optimize(objective, n_trials=1)
+    name = next(iter(OPTIMUM))
+    sampler.suggest(study, {name: OPTIMUM[name]})
+    study.optimize(objective, n_trials=4)
+    (suggestion,) = sampler.suggestions(study)
+    assert suggestion.fate == "run"
+    assert suggestion.trial is not None
+    run = study.trials[suggestion.trial].params
+    assert run != OPTIMUM
+    assert run[name] == OPTIMUM[name]
+
+
 def test_a_suggestion_whose_trial_was_interrupted_waits_again() -> None:
     sampler, study = started()
     sampler.suggest(study, OPTIMUM)

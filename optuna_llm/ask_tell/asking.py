@@ -117,8 +117,9 @@ def enqueue(
             not as the agent's.
 
     Returns:
-        ``enqueued``: names of the suggestions, or nothing with ``must``; ``waiting``: how many
-        suggestions wait now; ``share``: the share of coming trials that the agent has.
+        ``enqueued``: names of the suggestions, or nothing with ``must``; ``repeated``: those of
+        them that were tried before and so are not run, if any; ``waiting``: how many suggestions
+        wait now; ``share``: the share of coming trials that the agent has.
 
     Raises:
         ConfigurationError: A configuration is not legal, or nothing is known of the parameters.
@@ -133,9 +134,11 @@ def enqueue(
                 desk.study.enqueue_trial(params, user_attrs=attributes)
         else:
             names = desk.sampler.suggest(desk.study, *checked, why=why)
-        left = waiting(desk.sampler.suggestions(desk.study))
+        found = desk.sampler.suggestions(desk.study)
         share = round(desk.sampler.share(desk.study), 2)
-    return {"enqueued": names, "waiting": len(left), "share": share}
+    tried = [s.name for s in found if s.fate == "repeated" and s.name in names]
+    beside = {"waiting": len(waiting(found)), "share": share}
+    return {"enqueued": names, **({"repeated": tried} if tried else {}), **beside}
 
 
 def _checked(
@@ -153,8 +156,9 @@ def _origin(trial: FrozenTrial) -> dict[str, str]:
     """Say who proposes a trial, and why."""
     attributes = trial.user_attrs
     other = "enqueued" if fixed_params(trial) else "other"
-    why = attributes.get(RATIONALE_KEY) or attributes.get(COMMENT_KEY, "")
-    return {"source": attributes.get(SOURCE_KEY, other), "why": why}
+    # What a user has said of an enqueued trial comes before what the sampler says of it.
+    said = (attributes.get(key, "") for key in (COMMENT_KEY, RATIONALE_KEY))
+    return {"source": attributes.get(SOURCE_KEY, other), "why": " ".join(filter(None, said))}
 
 
 def _expectation(j: Judgement, history: History) -> dict[str, Any]:

@@ -196,6 +196,8 @@ def new(
         ConflictError: There is another study of this name.
         StorageError: The storage does not answer.
     """
+    if not name.strip():
+        raise ConfigurationError(f"study={name!r} is no name; give it one, such as 'resnet-lr'")
     wanted: list[Any] = list(directions)
     if not wanted or not set(wanted) <= {"minimize", "maximize"}:
         raise ConfigurationError(f"direction={wanted} is not known; use minimize or maximize")

@@ -31,6 +31,7 @@ from optuna_llm.extras import import_extra
 from optuna_llm.history.stored import open_storage
 from optuna_llm.history.stored import storage_errors
 from optuna_llm.reporting.page import report
+from optuna_llm.reporting.pictures import picture as pictured
 from optuna_llm.reporting.tables import summarize_model_use
 from optuna_llm.reporting.tables import summarize_sources
 
@@ -77,11 +78,11 @@ def server(storage: str, *, max_tokens: int = MAX_TOKENS) -> Any:
     return made
 
 
-def _answering(call: Callable[..., str], kind: type[Exception]) -> Callable[..., str]:
+def _answering(call: Callable[..., Any], kind: type[Exception]) -> Callable[..., Any]:
     """Return a function whose errors of this package are those of the SDK, as objects of JSON."""
 
     @functools.wraps(call)
-    def answer(*args: Any, **options: Any) -> str:
+    def answer(*args: Any, **options: Any) -> Any:
         try:
             return call(*args, **options)
         except OptunaLLMError as error:
@@ -209,7 +210,7 @@ def _tools(storage: str, max_tokens: int) -> list[Callable[..., str]]:
     return [list_studies, new_study, ask, judge, enqueue, tell, state, relations, done]
 
 
-def _resources(storage: str) -> list[tuple[str, str, Callable[..., str]]]:
+def _resources(storage: str) -> list[tuple[str, str, Callable[..., Any]]]:
     """Return the address, the kind and the function of each resource."""
 
     def table(study: str, name: str) -> str:
@@ -221,16 +222,23 @@ def _resources(storage: str) -> list[tuple[str, str, Callable[..., str]]]:
             return as_json(vars(summarize_model_use(history)))
         raise ConfigurationError(f"table={name!r} is not known; choose sources or spending")
 
-    def figure(study: str, name: str) -> str:
-        """A figure of the report as a Plotly figure in JSON, such as history or parameters."""
+    def drawn(study: str, name: str) -> Any:
         if name not in _FIGURES:
             raise ConfigurationError(
                 f"figure={name!r} is not known; choose from {', '.join(_FIGURES)}"
             )
         from optuna_llm import visualization
 
-        drawn = getattr(visualization, f"plot_{name}")(open_desk(storage, study).study)
-        return str(drawn.to_json())
+        with storage_errors():
+            return getattr(visualization, f"plot_{name}")(open_desk(storage, study).study)
+
+    def figure(study: str, name: str) -> str:
+        """A figure of the report as a Plotly figure in JSON, such as history or parameters."""
+        return str(drawn(study, name).to_json())
+
+    def picture(study: str, name: str) -> bytes:
+        """The same figure as an image (PNG), such as history or parameters."""
+        return pictured(drawn(study, name))
 
     def page(study: str) -> str:
         """The whole report as one HTML page."""
@@ -242,5 +250,6 @@ def _resources(storage: str) -> list[tuple[str, str, Callable[..., str]]]:
     return [
         (f"{address}/tables/{{name}}", "application/json", table),
         (f"{address}/figures/{{name}}", "application/json", figure),
+        (f"{address}/pictures/{{name}}", "image/png", picture),
         (f"{address}/report", "text/html", page),
     ]

@@ -40,12 +40,13 @@ def as_json(answer: Mapping[str, Any]) -> str:
 def as_error(error: OptunaLLMError) -> dict[str, Any]:
     """Return what is wrong, of which kind it is, and what to do about it.
 
-    All messages of this package end in the fix, after a semicolon.
+    Messages of this package end in the fix, after a semicolon; of the others the fix is what they
+    say that an argument must be.
     """
     kind = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(error).__name__.strip("_")).lower()
     message = " ".join(redact(str(error)).split())
     what, _, fix = message.rpartition("; ")
-    fix = fix.rstrip(".") if what else ""
+    fix = fix.rstrip(".") if what else "mend what the message names"
     told = {"kind": kind.removesuffix("_error"), "message": what or message, "fix": fix}
     return {"error": told}
 

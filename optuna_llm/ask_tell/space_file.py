@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 import json
+import math
 from pathlib import Path
 import sys
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from typing import Any
 
 from optuna_llm.ask_tell.conditions import Conditions
 from optuna_llm.errors import ConfigurationError
+from optuna_llm.space.numbers import is_number
 
 
 if TYPE_CHECKING:
@@ -147,6 +149,7 @@ def _distribution(name: str, entry: object) -> BaseDistribution:
     known: dict[str, Any] = {"float": FloatDistribution, "int": IntDistribution}
     try:
         if kind != "categorical":
+            _check_numbers(kind, fields)
             found: BaseDistribution = known[kind](**fields)
             return found
         if not isinstance(fields["choices"], list):
@@ -160,6 +163,18 @@ def _distribution(name: str, entry: object) -> BaseDistribution:
         raise ConfigurationError(
             f"space[{name!r}]={dict(entry)!r:.80} is not possible ({reason}); mend it"
         ) from None
+
+
+def _check_numbers(kind: str, fields: Mapping[str, Any]) -> None:
+    """Raise TypeError for what Optuna would take for a number, or round to one."""
+    if not isinstance(fields.get("log", False), bool):
+        raise TypeError(f"log is {fields['log']!r:.40}, neither true nor false")
+    for key in fields.keys() & {"low", "high", "step"}:
+        value = fields[key]
+        is_finite = is_number(value) and math.isfinite(value)
+        if not is_finite or (kind == "int" and value != int(value)):
+            wanted = "a whole number" if kind == "int" else "a finite number"
+            raise TypeError(f"{key} is {value!r:.40}, not {wanted}")
 
 
 def described(space: Mapping[str, BaseDistribution]) -> Described:

@@ -74,12 +74,14 @@ def tell(
         StorageError: The storage does not answer.
     """
     _check(desk, outcome, intermediate)
+    steps, limits = intermediate or {}, constraints or {}
     with storage_errors():
         frozen = _found(desk, trial)
         already = frozen.state.is_finished()
         if not already:
+            _compare_parts(frozen, steps, limits)
             try:
-                _write(desk, frozen, outcome, constraints or {}, intermediate or {}, why)
+                _write(desk, frozen, outcome, limits, steps, why)
             # Another process was faster.
             except (UpdateFinishedTrialError, ValueError):
                 if not _found(desk, trial).state.is_finished():
@@ -88,6 +90,7 @@ def tell(
         frozen = _found(desk, trial)
         if already:
             _compare(frozen, outcome)
+            _compare_parts(frozen, steps, limits)
         told: dict[str, Any] = {"trial": trial, "state": frozen.state.name.lower()}
         if not frozen.state.is_finished():
             handle = optuna.Trial(desk.study, frozen._trial_id)
@@ -171,6 +174,31 @@ def _write(
         desk.study.tell(frozen.number, state=_STATES[outcome])
     else:
         desk.study.tell(frozen.number, [float(v) for v in outcome])
+
+
+def _compare_parts(
+    frozen: FrozenTrial, intermediate: Mapping[int, float], constraints: Mapping[str, float]
+) -> None:
+    """Raise ConflictError where a trial has other values at steps, or of constraints, than told.
+
+    Before it ends more of them may come.
+    """
+    is_over = frozen.state.is_finished()
+    parts: list[tuple[str, Mapping[Any, float], Mapping[Any, float]]] = [
+        ("at step", frozen.intermediate_values, intermediate),
+        ("of constraint", frozen.constraints, constraints),
+    ]
+    for what, stored, told in parts:
+        for key, value in told.items():
+            had = stored.get(key)
+            if had is None and not is_over:
+                continue
+            if had != value and not (had is not None and math.isnan(had) and math.isnan(value)):
+                kept = "no value" if had is None else f"the value {had}"
+                raise ConflictError(
+                    f"trial={frozen.number} has {kept} {what} {key!r}, and now is told {value};"
+                    " keep what is stored, or ask for a new trial"
+                )
 
 
 def _compare(frozen: FrozenTrial, outcome: Sequence[float] | str | None) -> None:

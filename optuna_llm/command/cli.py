@@ -97,7 +97,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not is_json:
             error.parser.print_usage(sys.stderr)
             error.parser.exit(2, f"{error.parser.prog}: error: {error}\n")
-        print(as_json(as_error(error)))
+        told = as_error(error)
+        told["error"]["fix"] = f"see '{error.parser.prog} --help'"
+        print(as_json(told))
         return 2
     except OptunaLLMError as error:
         if is_json:

@@ -268,7 +268,9 @@ def _tell(arguments: argparse.Namespace) -> dict[str, Any]:
     steps = {}
     for name, value in (_pair("--step", text) for text in arguments.step):
         if not name.isdecimal():
-            raise ConfigurationError(f"--step {name}={value}: the step must be a whole number")
+            raise ConfigurationError(
+                f"--step {name}={value}: the step is no whole number; write --step 3=0.5"
+            )
         steps[int(name)] = value
     return tell(
         open_desk(arguments.storage, arguments.study),

@@ -104,13 +104,16 @@ def suggestions(study: Study, space: SearchSpace, history: History) -> list[Sugg
 def _without_repeats(
     found: Sequence[Suggestion], space: SearchSpace, history: History
 ) -> list[Suggestion]:
-    """Say which of those that wait have been tried all the same, by whomever."""
+    """Say which of those that wait have been tried all the same, by whomever.
+
+    Part of a configuration is not: the rest can differ.
+    """
     if all(s.trial is not None for s in found):
         return list(found)
     tried = history.tried(space)
     return [
         Suggestion(s.name, s.candidate, None, "repeated")
-        if s.fate == "waiting" and tried.hold(s.candidate.params)
+        if s.fate == "waiting" and tried.repeats(s.candidate.params)
         else s
         for s in found
     ]

@@ -147,3 +147,10 @@ def test_what_must_be_run_is_run_next(worked: Desk) -> None:
     (next_one,) = ask(worked)["proposals"]
     assert next_one["params"] == BAD
     assert next_one["source"] == "enqueued"
+    assert next_one["why"].startswith("it is in production Every parameter was given")
+
+
+def test_what_was_tried_is_not_enqueued_silently(worked: Desk) -> None:
+    told = enqueue(worked, [worked.study.trials[5].params, GOOD, {"depth": 4}])
+    assert told["repeated"] == told["enqueued"][:1]
+    assert told["waiting"] == 2

@@ -53,13 +53,14 @@ def test_another_study_of_the_same_name_is_a_conflict(
         {"known_good": [{"lr": 5.0}]},
         {"n_trials": 0},
         {"seed": -1},
+        {"name": " "},
     ],
 )
 def test_nothing_is_stored_of_what_is_wrong(
     storage: str, tmp_path: Path, wrong: dict[str, Any]
 ) -> None:
     with pytest.raises(ConfigurationError):
-        new(storage, "s", SPACE, **wrong)
+        new(storage, wrong.pop("name", "s"), SPACE, **wrong)
     assert not list(tmp_path.iterdir())
 
 

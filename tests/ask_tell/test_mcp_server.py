@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import Awaitable
 from collections.abc import Callable
 import json
@@ -135,14 +136,18 @@ def test_the_report_comes_as_resources(worked: Desk, storage: str) -> None:
             return str(found.contents[0].text)
 
         templates = (await agent.client.list_resource_templates()).resource_templates
-        assert len(templates) == 3
+        assert {t.mime_type for t in templates} == {"application/json", "image/png", "text/html"}
         (summary,) = json.loads(await read("tables/sources"))["sources"]
         assert (summary["proposer"], summary["trials"]) == ("base", 14)
         assert json.loads(await read("tables/spending"))["requests"] == 0
         for name in ("history", "parameters"):
             assert json.loads(await read(f"figures/{name}"))["data"]
         assert (await read("report")).startswith("<!")
-        for path in ("tables/passwd", "figures/nothing"):
+        found = await agent.client.read_resource("optuna-llm://studies/s/pictures/history")
+        (image,) = found.contents
+        assert image.mime_type == "image/png"
+        assert base64.b64decode(image.blob).startswith(b"\x89PNG")
+        for path in ("tables/passwd", "figures/nothing", "pictures/nothing"):
             with pytest.raises(mcp.MCPError, match="is not known"):
                 await read(path)
 

@@ -52,6 +52,13 @@ def run(desk: Desk, tmp_path: Path) -> Run:
     return runs
 
 
+def wait_for_all(log: Path) -> None:
+    """Wait until nobody holds a log any more; what was told to end takes its time."""
+    fcntl = pytest.importorskip("fcntl")
+    with open(log, "ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+
+
 def test_each_trial_is_run_told_and_logged(run: Run, desk: Desk, tmp_path: Path) -> None:
     shown = run('echo "at $1" >&2; echo $1; echo $OPTUNA_LLM_PARAMS')
     trials = desk.study.trials
@@ -84,13 +91,10 @@ def test_a_failure_says_why(run: Run, desk: Desk) -> None:
 def test_what_takes_too_long_is_ended_with_all_its_children(
     run: Run, desk: Desk, tmp_path: Path
 ) -> None:
-    fcntl = pytest.importorskip("fcntl")
     run("sh -c 'sleep 1000' & wait", 1, timeout=1.0)
     (observation,) = desk.history().observations
     assert observation.failure == "took longer than 1 s"
-    with open(tmp_path / "logs" / "trial-0.log", "ab") as log:
-        # Whoever is left would hold it.
-        fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    wait_for_all(tmp_path / "logs" / "trial-0.log")
 
 
 def test_a_preempted_trial_is_run_again_and_at_last_given_up(
@@ -148,6 +152,7 @@ def test_a_run_that_was_killed_is_resumed(
     if how == signal.SIGKILL:
         # The program has outlived it, and keeps its trial for itself.
         os.killpg(left, signal.SIGKILL)
+    wait_for_all(tmp_path / "logs" / "trial-1.log")
     subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
     trials = desk.study.trials
     assert [t.number for t in trials] == [0, 1, 2, 3]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,11 @@ def test_spaces_are_read_from_json_toml_and_the_command_itself(
         ({"x": {"type": "int", "low": 0, "high": 1, "choices": []}}, "leave 'choices' out"),
         ({"x": {"type": "float", "low": 2, "high": 1}}, "not possible.*low"),
         ({"x": {"type": "int", "low": "a", "high": 1}}, "'x'.*not possible"),
+        ({"x": {"type": "float", "low": math.nan, "high": 1}}, "low is nan, not a finite"),
+        ({"x": {"type": "float", "low": 0, "high": math.inf}}, "high is inf"),
+        ({"x": {"type": "float", "low": 0, "high": True}}, "high is True"),
+        ({"x": {"type": "int", "low": 0.5, "high": 3}}, "low is 0.5, not a whole number"),
+        ({"x": {"type": "float", "low": 1, "high": 3, "log": "no"}}, "log is 'no'"),
         ({"x": {"type": "categorical", "choices": "abc"}}, "no list"),
         ({"x": {"type": "categorical", "choices": [[1, 2]]}}, "neither a text nor a number"),
         ({"x": {"type": "categorical", "choices": []}}, "'x'.*not possible"),

@@ -55,6 +55,31 @@ def test_the_contrary_is_a_conflict_and_changes_nothing(desk: Desk, second: Any)
     assert desk.study.trials[0].values == [0.5]
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"constraints": {"size": 2.0}},
+        {"intermediate": {1: 0.4}},
+        {"constraints": {"size": -1.0}, "intermediate": {1: 0.4}},
+    ],
+)
+def test_parts_are_told_once_too(desk: Desk, other: dict[str, Any]) -> None:
+    same: dict[str, Any] = {"constraints": {"size": -1.0}, "intermediate": {1: 0.9, 2: math.nan}}
+    ask(desk)
+    for ending in ([], [], [0.5], [0.5]):
+        tell(desk, 0, ending or None, **same)
+        with pytest.raises(ConflictError, match=r"trial=0 has the value .* keep what is stored"):
+            tell(desk, 0, ending or None, **other)
+    # What comes after the end is lost, and so is not taken.
+    with pytest.raises(ConflictError, match="no value at step 3"):
+        tell(desk, 0, [0.5], intermediate={3: 0.1})
+    with pytest.raises(ConflictError, match="no value of constraint 'time'"):
+        tell(desk, 0, [0.5], constraints={"time": 1.0})
+    (trial,) = desk.study.trials
+    assert trial.constraints == {"size": -1.0}
+    assert trial.intermediate_values[1] == 0.9
+
+
 def test_of_many_who_tell_at_once_one_is_first(desk: Desk, storage: str) -> None:
     ask(desk)
 

@@ -108,10 +108,11 @@ def test_run_shows_a_bar_below_its_lines_in_a_terminal(
     ("words", "code", "kind", "fix"),
     [
         (("tell", "S", "N", "5", "1"), 2, "configuration", "ask for one first"),
-        (("tell", "S", "N", "x"), 2, "usage", ""),
+        (("tell", "S", "N", "x"), 2, "usage", "optuna-llm tell --help"),
         (("tell", "S", "N", "0", "good"), 2, "configuration", "tell numbers"),
-        (("tell", "S", "N", "0", "1", "--step", "a=1"), 2, "configuration", ""),
+        (("tell", "S", "N", "0", "1", "--step", "a=1"), 2, "configuration", "--step 3=0.5"),
         (("tell", "S", "N", "0", "1", "--constraint", "a"), 2, "configuration", "NAME=VALUE"),
+        (("judge", "S", "N", '{"x": NaN}'), 2, "configuration", "mend"),
         (("judge", "S", "N", "{x"), 2, "configuration", "write an object"),
         (("enqueue", "S", "N", '{"y": 1}'), 2, "configuration", "choose from x"),
         (("ask", "S", "other"), 2, "configuration", "'s'"),
@@ -133,6 +134,7 @@ def test_an_error_is_one_object_with_a_fix(
     assert error["kind"] == kind
     assert fix in error["fix"]
     assert error["message"]
+    assert error["fix"]
 
 
 def test_without_json_people_can_read_it(

@@ -125,6 +125,8 @@ class Shells:
         self._folder = folder
         self.told: dict[int, float] = {}
         self.n_killed = 0
+        # What a command takes here: the last one that was not killed.
+        self._seconds = 1.0
 
     def work(self, n_workers: int, n_trials: int) -> None:
         """Tell of so many trials, evenly shared among the workers."""
@@ -152,13 +154,15 @@ class Shells:
         """Give a command until it has not been killed; a busy storage is tried again."""
         while True:
             path = self._folder / f"{worker}.json"
+            begun = time.monotonic()
             command = self._kind(words, path)
             is_killed = rng.random() < _KILLED_SHARE
             if is_killed:
-                time.sleep(rng.random())
+                time.sleep(rng.random() * self._seconds)
                 command.kill()
             code = command.wait()
             if code == 0:
+                self._seconds = time.monotonic() - begun
                 return path.read_text()
             self.n_killed += code == _KILLED
             assert code in (_KILLED, 4), path.read_text()
