@@ -15,6 +15,8 @@ All have the same base sampler, and one process for each trial's version.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
+from collections.abc import Sequence
 import csv
 import math
 from pathlib import Path
@@ -113,17 +115,33 @@ def run(arm: str, seed: int, n_trials: int) -> list[float]:
     return best
 
 
+def table(done: Mapping[tuple[str, int], Sequence[float]], seeds: Sequence[int]) -> list[str]:
+    """Return mean and range of the best values of each arm, as lines of Markdown."""
+    lines = ["| | " + " | ".join(f"after {n} trials" for n in AT) + " |", "|---" * 4 + "|"]
+    for arm in ARMS:
+        cells = []
+        for n in AT:
+            values = [done[arm, seed][n - 1] for seed in seeds]
+            cells.append(f"{np.mean(values):.3f} ({min(values):.3f}-{max(values):.3f})")
+        lines.append(f"| {arm} | {' | '.join(cells)} |")
+    return lines
+
+
+def read(path: Path) -> dict[tuple[str, int], list[float]]:
+    """Return the best values after each trial, by arm and seed."""
+    if not path.exists():
+        return {}
+    with path.open() as file:
+        return {(arm, int(seed)): [float(v) for v in row] for arm, seed, *row in csv.reader(file)}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--results", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    done: dict[tuple[str, int], list[float]] = {}
-    if arguments.results.exists():
-        with arguments.results.open() as file:
-            for name, number, *row in csv.reader(file):
-                done[name, int(number)] = [float(v) for v in row]
+    done = read(arguments.results)
     for seed in range(arguments.seeds):
         for arm in ARMS:
             if (arm, seed) not in done:
@@ -131,16 +149,7 @@ def main() -> None:
                 with arguments.results.open("a") as file:
                     shown = (f"{v:.5g}" for v in done[arm, seed])
                     csv.writer(file, lineterminator="\n").writerow([arm, seed, *shown])
-    print(
-        f"| {'root mean square error':<22} | " + " | ".join(f"after {n} trials" for n in AT) + " |"
-    )
-    print("|---|" + "---|" * len(AT))
-    for arm in ARMS:
-        cells = []
-        for n in AT:
-            values = [done[arm, seed][n - 1] for seed in range(arguments.seeds)]
-            cells.append(f"{np.mean(values):.3f} ({min(values):.3f}-{max(values):.3f})")
-        print(f"| {arm:<22} | " + " | ".join(cells) + " |")
+    print("\n".join(table(done, range(arguments.seeds))))
 
 
 if __name__ == "__main__":

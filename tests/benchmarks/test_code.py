@@ -5,11 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from benchmarks.code import RESULTS
 from benchmarks.code import StandIn
 from benchmarks.code import changed
 from benchmarks.code import curve
+from benchmarks.code import read
 from benchmarks.code import run
 from benchmarks.code import source_of
+from benchmarks.code import table
 from benchmarks.code import terms_in
 
 
@@ -49,3 +52,10 @@ def test_all_arms_begin_alike_and_are_repeatable() -> None:
     first = run("versions", 0, 4)
     assert first == run("versions", 0, 4)
     assert run("numbers only", 0, 2)[0] == first[0]
+
+
+def test_the_page_says_what_the_committed_results_are() -> None:
+    page = (RESULTS.parents[2] / "docs" / "code.md").read_text()
+    for line in table(read(RESULTS), range(5))[2:]:
+        arm, _, cells = line[2:].partition(" | ")
+        assert f" | {cells}\n" in page, arm
