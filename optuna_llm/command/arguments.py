@@ -42,6 +42,16 @@ def add_command(
     return parser
 
 
+def add_study_command(
+    commands: Commands, name: str, run: Callable[[argparse.Namespace], int]
+) -> argparse.ArgumentParser:
+    """Add a subcommand about a stored study, which answers in JSON if that is wished for."""
+    parser = add_command(commands, name, run)
+    add_study(parser)
+    add_json(parser)
+    return parser
+
+
 def add_study(parser: argparse.ArgumentParser) -> None:
     """Add a storage and the name of a study in it."""
     parser.add_argument(

@@ -6,9 +6,7 @@ from dataclasses import asdict
 import json
 from typing import TYPE_CHECKING
 
-from optuna_llm.command.arguments import add_command
-from optuna_llm.command.arguments import add_json
-from optuna_llm.command.arguments import add_study
+from optuna_llm.command.arguments import add_study_command
 from optuna_llm.command.arguments import positive
 
 
@@ -21,16 +19,8 @@ if TYPE_CHECKING:
 
 def add_done(commands: Commands) -> None:
     """Add the command."""
-    parser = add_command(commands, "done", _run)
-    add_study(parser)
-    add_json(parser)
-    parser.add_argument(
-        "--trials",
-        type=positive,
-        metavar="N",
-        help="announced number of trials: a quarter of them is always run, and all are enough"
-        " (default: as the study was created with)",
-    )
+    parser = add_study_command(commands, "done", _run)
+    parser.add_argument("--target", type=float, metavar="VALUE", help="value that is enough")
     parser.add_argument(
         "--min-trials",
         type=positive,
@@ -47,7 +37,13 @@ def add_done(commands: Commands) -> None:
     parser.add_argument(
         "--patience", type=positive, metavar="N", help="trials without any improvement"
     )
-    parser.add_argument("--target", type=float, metavar="VALUE", help="value that is enough")
+    parser.add_argument(
+        "--trials",
+        type=positive,
+        metavar="N",
+        help="announced number of trials: a quarter of them is always run, and all are enough"
+        " (default: as the study was created with)",
+    )
     parser.add_argument(
         "--price",
         type=float,

@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING
 from typing import Any
 
 from optuna_llm.ask_tell.plain import as_json
-from optuna_llm.command.arguments import add_command
-from optuna_llm.command.arguments import add_json
-from optuna_llm.command.arguments import add_study
+from optuna_llm.command.arguments import add_study_command
 from optuna_llm.command.arguments import positive
 from optuna_llm.command.arguments import quiet
 from optuna_llm.errors import ConfigurationError
@@ -25,9 +23,7 @@ if TYPE_CHECKING:
 
 def add_run(commands: Commands) -> None:
     """Add the subcommand."""
-    parser = add_command(commands, "run", _run)
-    add_study(parser)
-    add_json(parser)
+    parser = add_study_command(commands, "run", _run)
     parser.add_argument(
         "--trials",
         type=positive,

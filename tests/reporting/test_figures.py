@@ -26,6 +26,7 @@ from tests.reporting.drawn import PLOTS
 from tests.reporting.drawn import axis_titles
 from tests.reporting.drawn import points
 from tests.reporting.drawn import traces
+from tests.support.studies import make_failed_study
 from tests.support.studies import make_plain_study
 from tests.support.studies import make_study
 from tests.support.studies import make_trial
@@ -35,13 +36,6 @@ from tests.support.studies import make_two_objective_study
 def _three_objectives() -> optuna.Study:
     study = optuna.create_study(directions=["minimize"] * 3)
     study.optimize(lambda t: (t.suggest_float("x", 0, 1), 1.0, 2.0), n_trials=3)
-    return study
-
-
-def _only_failures() -> optuna.Study:
-    study = optuna.create_study()
-    for number in range(3):
-        study.add_trial(make_trial(number, {"max_depth": 3}, source="llm", state=TrialState.FAIL))
     return study
 
 
@@ -78,7 +72,7 @@ STUDIES: dict[str, Callable[[], optuna.Study]] = {
     "two objectives": make_two_objective_study,
     "three objectives": _three_objectives,
     "no attributes": make_plain_study,
-    "only failures": _only_failures,
+    "only failures": make_failed_study,
     "no parameters": _without_parameters,
     "one trial": lambda: make_study(1),
     "no trials": optuna.create_study,
@@ -297,7 +291,10 @@ def test_sources_has_a_panel_for_each_number() -> None:
 
 
 def test_sources_shows_only_what_a_study_has() -> None:
-    assert set(axis_titles(plot_sources(_only_failures()))) == {"trials", "share of failed trials"}
+    assert set(axis_titles(plot_sources(make_failed_study()))) == {
+        "trials",
+        "share of failed trials",
+    }
     titles = axis_titles(plot_sources(make_plain_study()))
     assert not any("model" in title for title in titles)
     assert "median regret" not in axis_titles(plot_sources(make_two_objective_study()))

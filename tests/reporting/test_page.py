@@ -419,11 +419,16 @@ def test_the_page_fits_the_screen_and_the_scheme(
     context.close()
 
 
-@in_a_browser
-def test_a_click_chooses_the_scale_of_the_values(browser: Any, tmp_path: Path) -> None:
+def _shown(browser: Any, path: Path) -> Any:
     page = browser.new_page()
     page.set_default_timeout(PATIENCE)
-    page.goto(report(make_study(20), tmp_path / "page.html").as_uri())
+    page.goto(path.as_uri())
+    return page
+
+
+@in_a_browser
+def test_a_click_chooses_the_scale_of_the_values(browser: Any, tmp_path: Path) -> None:
+    page = _shown(browser, report(make_study(20), tmp_path / "page.html"))
     page.wait_for_selector(".figure .main-svg")
     history = page.locator(".figure").first
 
@@ -440,9 +445,7 @@ def test_a_click_chooses_the_scale_of_the_values(browser: Any, tmp_path: Path) -
 
 @in_a_browser
 def test_a_click_on_a_heading_sorts_the_trials(browser: Any, tmp_path: Path) -> None:
-    page = browser.new_page()
-    page.set_default_timeout(PATIENCE)
-    page.goto(report(make_study(12), tmp_path / "page.html").as_uri())
+    page = _shown(browser, report(make_study(12), tmp_path / "page.html"))
     head = page.locator("table[data-sortable] th", has_text="trial")
     rows = page.locator("table[data-sortable] tbody tr td:first-child")
     for expected in (range(12), reversed(range(12))):

@@ -6,24 +6,17 @@ import math
 from typing import Any
 
 import optuna
-from optuna.trial import TrialState
 import pytest
 
 import optuna_llm
 from optuna_llm import CQRSampler
 from optuna_llm import summary
 from tests.support.studies import make_conditional_study
+from tests.support.studies import make_failed_study
 from tests.support.studies import make_plain_study
 from tests.support.studies import make_study
 from tests.support.studies import make_trial
 from tests.support.studies import make_two_objective_study
-
-
-def _failures() -> optuna.Study:
-    study = optuna.create_study()
-    for number in range(3):
-        study.add_trial(make_trial(number, {"max_depth": 3}, source="llm", state=TrialState.FAIL))
-    return study
 
 
 def _infinite() -> optuna.Study:
@@ -39,7 +32,7 @@ STUDIES = {
     "two objectives": make_two_objective_study,
     "conditional": lambda: make_conditional_study(20),
     "another sampler": make_plain_study,
-    "only failures": _failures,
+    "only failures": make_failed_study,
     "infinite": _infinite,
 }
 

@@ -121,6 +121,14 @@ def make_two_objective_study(n_trials: int = 20) -> optuna.Study:
     return study
 
 
+def make_failed_study() -> optuna.Study:
+    """Return a study in which nothing but failed trials of the model is."""
+    study = optuna.create_study()
+    for number in range(3):
+        study.add_trial(make_trial(number, {"max_depth": 3}, source="llm", state=TrialState.FAIL))
+    return study
+
+
 def make_plain_study(n_trials: int = 8) -> optuna.Study:
     """Return a study that a sampler of Optuna itself ran: no attributes of ours."""
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0), study_name="plain")

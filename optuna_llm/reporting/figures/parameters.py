@@ -97,9 +97,8 @@ def plot_partial_dependence(
 
     Args:
         study: The study.
-        params: Names of the parameters to show; all by default, what matters most first, see
-            :func:`plot_importance`.
-        target_index: Which objective to show.
+        params: Which parameters to show, and in which order; by default all by importance.
+        target_index: Which objective is expected.
 
     Raises:
         MissingExtraError: Plotly is not installed.
