@@ -27,7 +27,7 @@ from optuna_llm import CQRSampler
 from optuna_llm import best_configuration
 
 
-TASKS = [
+TASKS = (
     "hpobench/australian",
     "hpobench/credit_g",
     "hpolib/naval_propulsion",
@@ -39,7 +39,7 @@ TASKS = [
     "yahpo/rbv2_xgboost/1501",
     "bbob/f1-5d",
     "bbob/f8-5d",
-]
+)
 SAMPLERS: dict[str, Callable[[int, int], BaseSampler]] = {
     "CQR": lambda seed, n: CQRSampler(seed=seed),
     "CQR, n_trials": lambda seed, n: CQRSampler(seed=seed, n_trials=n),

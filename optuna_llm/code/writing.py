@@ -53,10 +53,11 @@ class Written:
     birth: Birth
 
 
+@dataclass(frozen=True)
 class Writer:
     """A model that writes versions of one function for one trial.
 
-    Args:
+    Attributes:
         trial: The trial, running.
         contract: What a version has to keep.
         name: Name of the function.
@@ -65,30 +66,21 @@ class Writer:
         tuned: Returns a version's source with the numbers of some parameters.
     """
 
-    def __init__(
-        self,
-        trial: Trial,
-        contract: Contract,
-        name: str,
-        known: Mapping[int, Stored],
-        check: Callable[[str], Source],
-        tuned: Callable[[str, int, Mapping[str, float]], str],
-    ) -> None:
-        self._trial = trial
-        self._contract = contract
-        self._name = name
-        self._known = known
-        self._check = check
-        self._tuned = tuned
+    trial: Trial
+    contract: Contract
+    name: str
+    known: Mapping[int, Stored]
+    check: Callable[[str], Source]
+    tuned: Callable[[str, int, Mapping[str, float]], str]
 
     def written(self) -> Written | None:
         """Return a new version, if it is the model's turn; else None."""
-        sampler, number = self._trial.study.sampler, self._trial.number
-        if not isinstance(sampler, ModelSampler) or not sampler.writes or not self._known:
+        sampler, number = self.trial.study.sampler, self.trial.number
+        if not isinstance(sampler, ModelSampler) or not sampler.writes or not self.known:
             return None
-        frozen = self._trial.study._storage.get_trial(self._trial._trial_id)
-        history = History.from_study(self._trial.study, frozen)
-        births = births_in([o.trial for o in history.observations], self._name)
+        frozen = self.trial.study._storage.get_trial(self.trial._trial_id)
+        history = History.from_study(self.trial.study, frozen)
+        births = births_in([o.trial for o in history.observations], self.name)
         asked = {n: born for n, born in births.items() if born.by == "llm"}
         if not is_turn(number, self._share(history, asked)):
             return None
@@ -103,7 +95,7 @@ class Writer:
         def is_own(o: Observation) -> bool:
             return o.number in asked and not asked[o.number].error
 
-        recent = self._trial.number - WINDOW
+        recent = self.trial.number - WINDOW
         n_refused = sum(
             1 for n, born in asked.items() if n >= recent and born.error and not born.is_away
         )
@@ -119,26 +111,26 @@ class Writer:
         wanted = ", ".join(Results(history).direction(i) for i in range(len(history.directions)))
         failures = [born.error for born in asked.values() if born.error and not born.is_away]
         failures += [
-            o.failure for o in history.failed if o.trial.params.get(self._name) == o.number
+            o.failure for o in history.failed if o.trial.params.get(self.name) == o.number
         ]
         request = version_messages(
-            sampler.task, wanted, self._contract, tried, failures[-_MAX_FAILURES:]
+            sampler.task, wanted, self.contract, tried, failures[-_MAX_FAILURES:]
         )
-        best = tried[-1].number if tried else min(self._known)
+        best = tried[-1].number if tried else min(self.known)
         birth = Birth(parent=best, by="llm", model=sampler.model_name)
         messages: list[Message] = request
         for _ in range(2):
             try:
-                reply = sampler.write(self._trial.study, messages)
+                reply = sampler.write(self.trial.study, messages)
             except OptunaLLMError as error:
                 if error.is_final:
                     raise
                 return Written(None, birth.refused(str(error), is_away=True))
-            text, reason = read_source(reply, self._name)
+            text, reason = read_source(reply, self.name)
             try:
                 if not text:
-                    raise ConfigurationError(f"it holds no function {self._name!r}")
-                return Written(self._check(text), birth.for_reason(reason))
+                    raise ConfigurationError(f"it holds no function {self.name!r}")
+                return Written(self.check(text), birth.for_reason(reason))
             except ConfigurationError as error:
                 birth = birth.refused(str(error))
                 messages = repair_messages(request, reply, [str(error)])
@@ -149,13 +141,13 @@ class Writer:
         results = Results(history)
         found: dict[int, Tried] = {}
         for o in history.ranking:
-            if o.values is None or stored_choice(o.trial, self._name) is None:
+            if o.values is None or stored_choice(o.trial, self.name) is None:
                 continue
-            number = number_in(o.trial, self._name)
-            if number in found or number not in self._known:
+            number = number_in(o.trial, self.name)
+            if number in found or number not in self.known:
                 continue
-            count = sum(1 for other in history.observations if _runs(other, self._name, number))
-            source = self._tuned(self._known[number].value, number, o.trial.params)
+            count = sum(1 for other in history.observations if _runs(other, self.name, number))
+            source = self.tuned(self.known[number].value, number, o.trial.params)
             found[number] = Tried(number, source, results.named(o), count)
         return list(reversed(found.values()))
 

@@ -14,6 +14,7 @@ often not the one that is right about the next, which is to be unlike them; so a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Iterable
 
 import numpy as np
@@ -120,7 +121,8 @@ class Feasibility:
         self._features = FilledFeatures().fit(X)
         points, table = self._features.for_distances(X), self._features.for_trees(X)
         folds = _folds(failed, rng)
-        process, logistic = _Process(points, failed, folds), _Logistic(points, failed, folds)
+        process = _CrossFitted(_process, points, failed, folds)
+        logistic = _CrossFitted(_logistic, points, failed, folds)
         self._members = [process, logistic]
         held_out = [process.out_of_fold, logistic.out_of_fold]
         if len(rows) >= _MIN_ROWS_FOR_TREES:
@@ -205,57 +207,56 @@ def _held_out(folds: np.ndarray) -> list[np.ndarray]:
     return rows if len(rows) > 1 else []
 
 
-class _Process:
-    """Gaussian process regression of the labels, squashed, and cross-fitted ones.
+# Maps features (m, f) to probabilities of success (m,).
+_Predictor = Callable[[np.ndarray], np.ndarray]
 
-    Length scales that were fitted to a label know it, even where the row itself is left out.
+
+class _CrossFitted:
+    """A classifier of all rows, and for the known ones of all but their fold.
+
+    What was fitted to a label knows it: length scales even where the row itself is left out.
     """
 
-    def __init__(self, points: np.ndarray, failed: np.ndarray, folds: np.ndarray) -> None:
+    def __init__(
+        self,
+        fit: Callable[[np.ndarray, np.ndarray], _Predictor],
+        points: np.ndarray,
+        failed: np.ndarray,
+        folds: np.ndarray,
+    ) -> None:
         self._n = len(failed)
-        self._model = _process(points, failed)
+        self._predict = fit(points, failed)
         self.out_of_fold = np.full(len(failed), 0.5)
         for held_out in _held_out(folds):
-            model = _process(points[~held_out], failed[~held_out])
-            self.out_of_fold[held_out] = self._predicted(points[held_out], model)
-
-    def _predicted(self, X: np.ndarray, model: tuple[GaussianProcess, float]) -> np.ndarray:
-        from scipy.special import ndtr
-
-        process, centre = model
-        mean, sd = process.predict(X)
-        return _clip(np.asarray(ndtr((mean + centre) / np.maximum(sd, 0.1))), self._n)
+            predict = fit(points[~held_out], failed[~held_out])
+            self.out_of_fold[held_out] = _clip(predict(points[held_out]), self._n)
 
     def probability(self, X: np.ndarray) -> np.ndarray:
-        return self._predicted(X, self._model)
+        return _clip(self._predict(X), self._n)
 
 
-def _process(points: np.ndarray, failed: np.ndarray) -> tuple[GaussianProcess, float]:
-    """Return a process of the labels -1 and 1, and the centre that was taken off them."""
+def _process(points: np.ndarray, failed: np.ndarray) -> _Predictor:
+    """Return a Gaussian process regression of the labels -1 and 1, squashed."""
+    from scipy.special import ndtr
+
     labels = np.where(failed, -1.0, 1.0)
     # Two imagined successes: far from all data, success is the rule.
     centre = float((labels.sum() + 2) / (len(labels) + 2))
-    return GaussianProcess().fit(points, labels - centre), centre
+    process = GaussianProcess().fit(points, labels - centre)
+
+    def predict(X: np.ndarray) -> np.ndarray:
+        mean, sd = process.predict(X)
+        return np.asarray(ndtr((mean + centre) / np.maximum(sd, 0.1)))
+
+    return predict
 
 
-class _Logistic:
-    """Ridge logistic regression, and cross-fitted ones for the known rows."""
+def _logistic(points: np.ndarray, failed: np.ndarray) -> _Predictor:
+    """Return a ridge logistic regression."""
+    from scipy.special import expit
 
-    def __init__(self, points: np.ndarray, failed: np.ndarray, folds: np.ndarray) -> None:
-        self._n = len(failed)
-        self._weights = _logistic_weights(points, failed)
-        self.out_of_fold = np.full(len(failed), 0.5)
-        for held_out in _held_out(folds):
-            weights = _logistic_weights(points[~held_out], failed[~held_out])
-            self.out_of_fold[held_out] = self._predicted(points[held_out], weights)
-
-    def _predicted(self, points: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        from scipy.special import expit
-
-        return _clip(expit(_design(points) @ weights), self._n)
-
-    def probability(self, X: np.ndarray) -> np.ndarray:
-        return self._predicted(X, self._weights)
+    weights = _logistic_weights(points, failed)
+    return lambda X: np.asarray(expit(_design(X) @ weights))
 
 
 def _design(points: np.ndarray) -> np.ndarray:
@@ -291,4 +292,4 @@ class _Trees:
         return _clip(self._trees.predict(X), self._n)
 
 
-_Member = _Process | _Logistic | _Trees
+_Member = _CrossFitted | _Trees
