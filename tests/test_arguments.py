@@ -42,7 +42,7 @@ ODD: list[Any] = [
 PLOTS = [getattr(visualization, name) for name in visualization.__all__ if "plot" in name]
 ARGUMENTS: list[tuple[Callable[..., Any], str, list[Any]]] = [
     (report, "study", [None, "study.db", *ODD]),
-    (report, "path", [None, "", *ODD]),
+    (report, "path", ["", *ODD]),
     (report, "baselines", ["x", 0, "", [], {"a": NAN}, {"a": "x"}, {"a": True}, *ODD]),
     (DatasetCard.of, "frame", [None, "x", *ODD]),
     (DatasetCard.of, "target", [None, "x", 3, *ODD]),
