@@ -1,4 +1,4 @@
-"""Runs the demonstration with two seeds and shows what it found: ``python docs/draw_demo.py``.
+"""Runs the demonstration with one seed and shows what it found: ``python docs/draw_demo.py``.
 
 Takes some minutes; what is finished is kept in build/demo.db. The picture of README and
 index.md and what the page prints come from it. The trials are kept in demo.csv, and a test draws
@@ -39,7 +39,7 @@ ROOT = Path(__file__).parent.parent
 TRIALS = ROOT / "benchmarks/results/demo.csv"
 PICTURE = ROOT / "docs/images/demo.svg"
 PAGE = ROOT / "docs/index.md"
-N_TRIALS, SEEDS = 40, range(2)
+N_TRIALS, SEEDS = 40, range(1)
 _COLUMNS = ("sampler", "seed", "trial", "value", "refused", "test")
 _DEFAULTS = "defaults"
 _MARKS = "<!-- what the demonstration prints, by draw_demo.py -->", "<!-- end of it -->"
