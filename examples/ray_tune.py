@@ -45,7 +45,6 @@ if __name__ == "__main__":
             metric="accuracy",
             mode="max",
             num_samples=10,
-            reuse_actors=True,  # A process serves one trial after the other.
         ),
         run_config=tune.RunConfig(verbose=0),
     )
