@@ -27,6 +27,7 @@ from optuna_llm.prior.parameter import ParameterPrior
 from optuna_llm.prior.parameter import check_spread
 from optuna_llm.prior.parameter import default_value
 from optuna_llm.prior.parameter import sample_value
+from optuna_llm.prior.relations import Parent
 from optuna_llm.prior.relations import given_parents
 from optuna_llm.prior.relations import in_words
 from optuna_llm.prior.relations import parents_first
@@ -55,9 +56,13 @@ class EmbeddedPrior:
 
     Args:
         context: Description of the task in words, which may name the model.
+        together: Whether usual values move with one another, as far as the table knows how: a
+            learning rate with the batch size, say. Not the default, because it has not been
+            found to help, see docs/prior.md.
     """
 
     context: str | None = None
+    together: bool = False
 
     def within(self, context: str | None) -> Self:
         """Return it with a description of the task, unless it has one already."""
@@ -180,7 +185,7 @@ class EmbeddedPrior:
             at = (around[name],) if name in around else None
             values[name] = sample_value(space[name], priors[name], draws[name], spread, at)
             priors = self._priors(space, optimizer=values[name])
-        parents = related(priors)
+        parents = self._related(priors)
         for name in parents_first((n for n in space if n not in values), parents):
             at = (around[name],) if name in around else None
             prior = priors[name]
@@ -218,7 +223,7 @@ class EmbeddedPrior:
 
     def relations(self, space: Mapping[str, BaseDistribution]) -> str:
         """Say which usual values of a space move with which, and who says so; may be empty."""
-        return in_words(related(self._default_priors(space)))
+        return in_words(self._related(self._default_priors(space)))
 
     def belief(self, space: SearchSpace) -> Marginals:
         """Return what is believed of a search space, for a surrogate to weigh against results."""
@@ -236,7 +241,7 @@ class EmbeddedPrior:
         for name in _optimizers(priors):
             prior = priors[name]
             priors = self._priors(space, optimizer=None if prior is None else prior.value)
-        parents, values = related(priors), dict[str, Any]()
+        parents, values = self._related(priors), dict[str, Any]()
         beside = dict(priors)
         for name in parents_first(space, parents):
             prior = priors[name]
@@ -254,11 +259,14 @@ class EmbeddedPrior:
     ) -> ParameterPrior | None:
         """Look up a parameter beside the values that others have."""
         prior = self.lookup(name, distribution, others)
-        if prior is None or not given or not getattr(prior.row, "relations", ()):
+        if prior is None or not given or not self.together:
             return prior
         known = {n: d for n, d in _known(others).items() if d is not None}
-        parents = related({**self._priors(known), name: prior}).get(name, [])
+        parents = self._related({**self._priors(known), name: prior}).get(name, [])
         return given_parents(name, distribution, prior, parents, given)
+
+    def _related(self, priors: Priors) -> dict[str, list[Parent]]:
+        return related(priors) if self.together else {}
 
     def _priors(self, space: Mapping[str, BaseDistribution], *, optimizer: Any = None) -> Priors:
         """Look up a space; an optimizer that is known counts like a word of the context."""

@@ -165,8 +165,9 @@ class OwnPrior(EmbeddedPrior):
         *,
         context: str | None = None,
         source: str = "stated by the user",
+        together: bool = False,
     ) -> None:
-        super().__init__(context)
+        super().__init__(context, together)
         object.__setattr__(self, "usual", _checked(usual))
         object.__setattr__(self, "source", source)
         object.__setattr__(self, "_by_key", {key(name): name for name in self.usual})

@@ -62,6 +62,7 @@ class Prior(OwnPrior):
             their weights. What a choice is not given it has half of the least weight.
         context: Description of the task in words, for the table.
         source: Where it comes from, as rationales and ``explain`` tell it.
+        together: As for :class:`~optuna_llm.prior.EmbeddedPrior`.
 
     Raises:
         ConfigurationError: An argument is wrong; the message says which and how to mend it.

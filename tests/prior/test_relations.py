@@ -75,12 +75,12 @@ RATE = log(1e-3, 1)
 def test_a_usual_value_moves_with_its_parent(
     context: str | None, child: str, space: Space, given: dict[str, object], value: float
 ) -> None:
-    found = EmbeddedPrior(context).default_value(child, space[child], space, given)
+    found = EmbeddedPrior(context, together=True).default_value(child, space[child], space, given)
     assert found == pytest.approx(value)
 
 
 def test_samples_move_together_and_the_parent_is_drawn_as_before() -> None:
-    prior, rng = EmbeddedPrior(), np.random.default_rng(0)
+    prior, rng = EmbeddedPrior(together=True), np.random.default_rng(0)
     drawn = [prior.sample(BATCHES, rng) for _ in range(500)]
     rate = np.log([d["lr"] for d in drawn])
     batch = np.log([d["batch_size"] for d in drawn])
@@ -91,12 +91,15 @@ def test_samples_move_together_and_the_parent_is_drawn_as_before() -> None:
 
 def test_where_the_parent_cannot_have_its_usual_value_the_default_moves() -> None:
     space: Space = {"lr": log(1e-5, 1e-1), "batch_size": one_of(256, 512)}
-    assert EmbeddedPrior().default(space) == {"lr": pytest.approx(2e-3), "batch_size": 256}
+    usual = EmbeddedPrior(together=True).default(space)
+    assert usual == {"lr": pytest.approx(2e-3), "batch_size": 256}
 
 
 def test_around_a_centre_values_stay_together_as_they_are() -> None:
     centre = {"lr": 0.01, "batch_size": 32}
-    drawn = EmbeddedPrior().sample(BATCHES, np.random.default_rng(0), spread=0, centre=centre)
+    drawn = EmbeddedPrior(together=True).sample(
+        BATCHES, np.random.default_rng(0), spread=0, centre=centre
+    )
     assert drawn == pytest.approx(centre)
 
 
@@ -114,18 +117,24 @@ def test_around_a_centre_values_stay_together_as_they_are() -> None:
 def test_without_one_parent_in_the_family_nothing_moves(
     space: dict[str, BaseDistribution],
 ) -> None:
-    assert EmbeddedPrior().relations(space) == ""
-    assert "relations" not in EmbeddedPrior().explain(space)
+    assert EmbeddedPrior(together=True).relations(space) == ""
+    assert "relations" not in EmbeddedPrior(together=True).explain(space)
 
 
 def test_explain_tells_the_relation_and_its_source() -> None:
     said = "lr moves with batch_size to the power of 0.5 (Malladi et al. 2022; from 8 to 4096)"
-    assert EmbeddedPrior().relations(BATCHES) == said
-    assert EmbeddedPrior().explain(BATCHES).splitlines()[-1] == f"relations: {said}"
+    assert EmbeddedPrior(together=True).relations(BATCHES) == said
+    assert EmbeddedPrior(together=True).explain(BATCHES).splitlines()[-1] == f"relations: {said}"
+
+
+def test_nothing_moves_unless_that_is_wanted() -> None:
+    prior = EmbeddedPrior()
+    assert prior.relations(BATCHES) == ""
+    assert prior.default_value("lr", BATCHES["lr"], BATCHES, {"batch_size": 1024}) == 1e-3
 
 
 def test_parents_stand_before_their_children() -> None:
-    prior = EmbeddedPrior("fine-tune with LoRA")
+    prior = EmbeddedPrior("fine-tune with LoRA", together=True)
     space: Space = {"lora_alpha": whole(4, 128), "lr": log(1e-6, 1e-2), "lora_r": whole(2, 64)}
     parents = related({n: prior.lookup(n, d, space) for n, d in space.items()})
     assert parents_first(space, parents) == ["lr", "lora_r", "lora_alpha"]
