@@ -123,28 +123,25 @@ class CQRSampler(DelegatingSampler):
             ``"ei"``, which weighs good trials by how good they are, and ``"pi"``, which does not.
         n_startup_trials: Number of trials before the surrogate is used, running ones included
             as soon as four have finished. They form a Latin hypercube.
-        n_candidates: Number of configurations that compete for a trial that is sought in the
-            whole space. ``"ensemble"`` draws half of them around the best trials, half as many
-            again around the most promising of these, and a quarter as many from each belief;
-            ``"gbt"`` draws all of them uniformly.
+        n_candidates: How many configurations compete for a trial that is sought everywhere.
+            ``"ensemble"`` draws half of them around the best trials, half as many again around
+            the most promising of these, and a quarter as many from each belief; ``"gbt"`` draws
+            all of them uniformly.
         multi_fidelity: What the intermediate values of pruned and running trials tell.
             ``"aligned"``: they are carried up to the last step by the changes that other trials
             have shown; ``"last"``: the last value counts, at whatever step (the published rule);
             ``"ignore"``: only complete trials count. Choose ``"ignore"`` where reported values
             are not the course of the objective, as with ``WilcoxonPruner``.
-        known_good: Configurations to start with, one for each of the first trials that are not
-            enqueued. Missing parameters are sampled. A value that is not legal is an error where
-            ``search_space`` tells, else it is ignored with a warning. One that fails is tried
-            once more.
+        known_good: Configurations to start with, one for each of the first trials not enqueued.
+            Missing parameters are sampled. A value that is not legal is an error where
+            ``search_space`` tells, else a warning. One that fails is tried once more.
         prior: Usual values of well-known hyperparameters, found by name (see
             :class:`~optuna_llm.prior.EmbeddedPrior`), or an :class:`optuna_llm.Prior` with your
-            own in front of them. The first trial after ``known_good`` takes
-            them as they are, the others of the start-up vary them, and the surrogate weighs them
-            against results. False for a search that knows nothing beforehand, as the published
-            method is by default.
-        knowledge: What else is known: each is asked for a belief about where good values lie
-            (see :class:`~optuna_llm.expectations.knowledge.Knowledge`), which the surrogate weighs
-            likewise.
+            own in front. The first trial after ``known_good`` takes them as they are, the others
+            of the start-up vary them, and the surrogate weighs them against results. False for a
+            search that knows nothing beforehand, as the published method does by default.
+        knowledge: What else is known: each is asked where good values lie (see
+            :class:`~optuna_llm.expectations.knowledge.Knowledge`), which is weighed likewise.
         sources: Earlier studies, in all forms that :func:`optuna_llm.warm_start` takes; ``"auto"``
             for those of the same family in the study's storage. What they say is a belief, too: it
             counts as far as the study's own trials agree, so that a study of something else is

@@ -15,7 +15,6 @@ from typing import Any
 
 import optuna
 
-from optuna_llm import __version__
 from optuna_llm.ask_tell import asking
 from optuna_llm.ask_tell import looking
 from optuna_llm.ask_tell import telling
@@ -28,6 +27,7 @@ from optuna_llm.ask_tell.plain import within
 from optuna_llm.errors import ConfigurationError
 from optuna_llm.errors import OptunaLLMError
 from optuna_llm.extras import import_extra
+from optuna_llm.history.settings import installed
 from optuna_llm.history.stored import open_storage
 from optuna_llm.history.stored import storage_errors
 from optuna_llm.reporting.page import report
@@ -67,7 +67,10 @@ def server(storage: str, *, max_tokens: int = MAX_TOKENS) -> Any:
     ).server.mcpserver.exceptions
     open_storage(storage)
     made = sdk.server.mcpserver.MCPServer(
-        "optuna-llm", instructions=_INSTRUCTIONS, version=__version__, log_level="WARNING"
+        "optuna-llm",
+        instructions=_INSTRUCTIONS,
+        version=installed().get("optuna-llm"),
+        log_level="WARNING",
     )
     # Only what this package says itself may reach the agent.
     for tool in _tools(storage, max_tokens):
@@ -227,7 +230,7 @@ def _resources(storage: str) -> list[tuple[str, str, Callable[..., Any]]]:
             raise ConfigurationError(
                 f"figure={name!r} is not known; choose from {', '.join(_FIGURES)}"
             )
-        from optuna_llm import visualization
+        import optuna_llm.visualization as visualization
 
         with storage_errors():
             return getattr(visualization, f"plot_{name}")(open_desk(storage, study).study)
