@@ -207,6 +207,8 @@ def _chips(room: Room, width: float, steps: dict[str, list[int]]) -> list[list[t
 
 
 def _label(file: str, room: Room) -> str:
+    if file.endswith(".toml"):
+        return Path(file).stem  # Tables lie in one folder, whose name would not fit beside theirs.
     return file.removeprefix(f"{room.path}/").removesuffix(".py")
 
 
