@@ -99,6 +99,8 @@ def cases() -> list[object]:
 
 
 def is_installed(module: str) -> bool:
+    if module in sys.modules:  # Some put an object in the place of the module, without a spec.
+        return True
     try:
         return importlib.util.find_spec(module) is not None
     except ModuleNotFoundError:  # Nor is what it is a part of.

@@ -61,7 +61,13 @@ def address() -> Any:
 
 
 def test_the_check_passes(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["check", f"gguf:{smollm2.path()}"]) == 0
+    # What so small a model writes is drawn at random, and stopped where it repeats itself: it may
+    # need another try, but not four.
+    code, tries = 1, 0
+    while code and tries < 4:
+        capsys.readouterr()
+        code, tries = main(["check", f"gguf:{smollm2.path()}"]), tries + 1
+    assert code == 0
     out = capsys.readouterr().out
     assert "json_schema (the server takes the schema, and the answer follows it)" in out
     assert "3 usable, 3 asked for" in out
