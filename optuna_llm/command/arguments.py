@@ -20,7 +20,7 @@ PROGRAM = "optuna-llm"
 
 
 def add_command(
-    commands: Commands, name: str, run: Callable[[argparse.Namespace], int]
+    commands: Commands, name: str, run: Callable[[argparse.Namespace], object]
 ) -> argparse.ArgumentParser:
     """Add a subcommand; what ``--help`` says of it is the docstring of what it runs.
 
@@ -43,7 +43,7 @@ def add_command(
 
 
 def add_study_command(
-    commands: Commands, name: str, run: Callable[[argparse.Namespace], int]
+    commands: Commands, name: str, run: Callable[[argparse.Namespace], object]
 ) -> argparse.ArgumentParser:
     """Add a subcommand about a stored study, which answers in JSON if that is wished for."""
     parser = add_command(commands, name, run)

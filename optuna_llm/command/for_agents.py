@@ -10,8 +10,7 @@ from typing import Any
 
 from optuna_llm.ask_tell.plain import as_json
 from optuna_llm.ask_tell.plain import as_text
-from optuna_llm.command.arguments import add_json
-from optuna_llm.command.arguments import add_study
+from optuna_llm.command.arguments import add_study_command
 from optuna_llm.command.arguments import positive
 from optuna_llm.command.arguments import quiet
 from optuna_llm.errors import ConfigurationError
@@ -33,13 +32,10 @@ _CODES = (
 
 
 def _added(
-    commands: Commands, name: str, short: str, long: str, run: Callable[..., dict[str, Any]]
+    commands: Commands, name: str, run: Callable[[argparse.Namespace], dict[str, Any]]
 ) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = commands.add_parser(
-        name, help=short, description=long, epilog=_CODES
-    )
-    add_study(parser)
-    add_json(parser)
+    parser = add_study_command(commands, name, run)
+    parser.epilog = _CODES
     parser.set_defaults(run=lambda arguments: _answer(run, arguments))
     return parser
 
@@ -57,17 +53,7 @@ def _answer(run: Callable[..., dict[str, Any]], arguments: argparse.Namespace) -
 
 def add_new(commands: Commands) -> None:
     """Add the subcommand."""
-    parser = _added(
-        commands,
-        "new",
-        "create a study from a file that describes its search space",
-        "Create a study, or find the same one there already. The space is a JSON or TOML file that"
-        ' maps names to {"type": "float", "low": 1e-5, "high": 0.1, "log": true},'
-        ' {"type": "int", "low": 1, "high": 8} or {"type": "categorical", "choices": ["a", "b"]}.'
-        ' A parameter that applies only beside certain values of others says so, too: "when":'
-        ' {"kind": ["a"]} or {"depth": {"low": 2}}.',
-        _new,
-    )
+    parser = _added(commands, "new", _new)
     parser.add_argument(
         "--space",
         required=True,
@@ -98,6 +84,14 @@ def add_new(commands: Commands) -> None:
 
 
 def _new(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Create a study from a file that describes its search space.
+
+    Create a study, or find the same one there already. The space is a JSON or TOML file that
+    maps names to {"type": "float", "low": 1e-5, "high": 0.1, "log": true}, {"type": "int",
+    "low": 1, "high": 8} or {"type": "categorical", "choices": ["a", "b"]}. A parameter that
+    applies only beside certain values of others says so, too: "when": {"kind": ["a"]} or
+    {"depth": {"low": 2}}.
+    """
     from optuna_llm.ask_tell.desk import new
     from optuna_llm.ask_tell.space_file import read_space
 
@@ -120,21 +114,19 @@ def _new(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def add_ask(commands: Commands) -> None:
     """Add the subcommand."""
-    parser = _added(
-        commands,
-        "ask",
-        "begin trials: what to run, why, and what is expected of it",
-        "Begin trials, and say what to run in them: number, parameters, who proposes them and why,"
-        " the quantiles expected of the objective, and the risk to fail. Tell what came of each"
-        " with 'tell'.",
-        _ask,
-    )
+    parser = _added(commands, "ask", _ask)
     parser.add_argument(
         "-n", type=positive, default=1, metavar="N", help="how many trials (default: 1)"
     )
 
 
 def _ask(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Begin trials: what to run, why, and what is expected of it.
+
+    Begin trials, and say what to run in them: number, parameters, who proposes them and why,
+    the quantiles expected of the objective, and the risk to fail. Tell what came of each with
+    'tell'.
+    """
     from optuna_llm.ask_tell.asking import ask
     from optuna_llm.ask_tell.desk import open_desk
 
@@ -143,19 +135,17 @@ def _ask(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def add_judge(commands: Commands) -> None:
     """Add the subcommand."""
-    parser = _added(
-        commands,
-        "judge",
-        "say what is expected of configurations, without running or storing anything",
-        "Say what the surrogate of the study expects of configurations: calibrated quantiles, the"
-        " risk to fail, the most similar trial, the rank among the sampler's own candidates, and"
-        " whether a suggestion of it would be vetoed. Nothing is stored.",
-        _judge,
-    )
+    parser = _added(commands, "judge", _judge)
     _add_configurations(parser)
 
 
 def _judge(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Say what is expected of configurations, without running or storing anything.
+
+    Say what the surrogate of the study expects of configurations: calibrated quantiles, the
+    risk to fail, the most similar trial, the rank among the sampler's own candidates, and
+    whether a suggestion of it would be vetoed. Nothing is stored.
+    """
     from optuna_llm.ask_tell.asking import judge
     from optuna_llm.ask_tell.desk import open_desk
 
@@ -165,15 +155,7 @@ def _judge(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def add_enqueue(commands: Commands) -> None:
     """Add the subcommand."""
-    parser = _added(
-        commands,
-        "enqueue",
-        "suggest configurations for coming trials",
-        "Suggest configurations, whole ones or parts. They wait for the turns that suggestions"
-        " have earned by what came of earlier ones, and are vetoed there if the surrogate of the"
-        " study expects too little of them.",
-        _enqueue,
-    )
+    parser = _added(commands, "enqueue", _enqueue)
     _add_configurations(parser)
     parser.add_argument("--why", default="", metavar="TEXT", help="the reason, kept with trials")
     parser.add_argument(
@@ -182,6 +164,12 @@ def add_enqueue(commands: Commands) -> None:
 
 
 def _enqueue(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Suggest configurations for coming trials.
+
+    Suggest configurations, whole ones or parts. They wait for the turns that suggestions have
+    earned by what came of earlier ones, and are vetoed there if the surrogate of the study
+    expects too little of them.
+    """
     from optuna_llm.ask_tell.asking import enqueue
     from optuna_llm.ask_tell.desk import open_desk
 
@@ -220,15 +208,7 @@ def _configurations(texts: Sequence[str]) -> list[dict[str, Any]]:
 
 def add_tell(commands: Commands) -> None:
     """Add the subcommand."""
-    parser = _added(
-        commands,
-        "tell",
-        "tell what has come of a trial",
-        "Tell what has come of a trial. The same may be told twice; something else is an error"
-        " with exit code 3. Without a result only --step and --constraint are stored, and the"
-        " answer says whether the pruner would stop the trial.",
-        _tell,
-    )
+    parser = _added(commands, "tell", _tell)
     parser.add_argument("trial", type=int, metavar="TRIAL", help="number of the trial")
     parser.add_argument(
         "result",
@@ -256,6 +236,12 @@ def add_tell(commands: Commands) -> None:
 
 
 def _tell(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Tell what has come of a trial.
+
+    Tell what has come of a trial. The same may be told twice; something else is an error with
+    exit code 3. Without a result only --step and --constraint are stored, and the answer says
+    whether the pruner would stop the trial.
+    """
     from optuna_llm.ask_tell.desk import open_desk
     from optuna_llm.ask_tell.telling import tell
 
@@ -304,14 +290,7 @@ def _number(name: str, text: str) -> float:
 
 def add_state(commands: Commands) -> None:
     """Add the subcommand."""
-    parser = _added(
-        commands,
-        "state",
-        "tell where a study stands, in few words",
-        "Tell where a study stands, in as many words as asked for: parameters, statistics, trials,"
-        " what runs, and what became of suggestions. The text is the one that prompts have.",
-        _state,
-    )
+    parser = _added(commands, "state", _state)
     parser.add_argument(
         "--max-tokens",
         type=positive,
@@ -322,6 +301,11 @@ def add_state(commands: Commands) -> None:
 
 
 def _state(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Tell where a study stands, in few words.
+
+    Tell where a study stands, in as many words as asked for: parameters, statistics, trials,
+    what runs, and what became of suggestions. The text is the one that prompts have.
+    """
     from optuna_llm.ask_tell.desk import open_desk
     from optuna_llm.ask_tell.looking import state
 
@@ -330,17 +314,15 @@ def _state(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def add_relations(commands: Commands) -> None:
     """Add the subcommand."""
-    _added(
-        commands,
-        "relations",
-        "tell what matters: parameters, trends, noise, failures",
-        "Tell which parameters matter, where the good trials lie and which way they lean, what is"
-        " noise, and what failed trials have in common.",
-        _relations,
-    )
+    _added(commands, "relations", _relations)
 
 
 def _relations(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Tell what matters: parameters, trends, noise, failures.
+
+    Tell which parameters matter, where the good trials lie and which way they lean, what is
+    noise, and what failed trials have in common.
+    """
     from optuna_llm.ask_tell.desk import open_desk
     from optuna_llm.ask_tell.looking import relations
 
