@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from contextlib import contextmanager
+import logging
 import math
 import os
 from pathlib import Path
@@ -181,7 +182,8 @@ def run(
     """
     found = []
     # A trial that fails is a warning of Optuna's with a traceback; here it is told at the end.
-    with _loudness(optuna.logging.ERROR):
+    # What this package warns of, such as a model that does not answer, still comes through.
+    with _loudness(optuna.logging.ERROR, ours=optuna.logging.WARNING):
         for seed in seeds:
             for name, sampler in samplers.items():
                 study = search(
@@ -202,13 +204,16 @@ def run(
 
 
 @contextmanager
-def _loudness(level: int) -> Iterator[None]:
-    before = optuna.logging.get_verbosity()
+def _loudness(level: int, ours: int = logging.NOTSET) -> Iterator[None]:
+    """Set how loud Optuna is, and this package where it differs."""
+    before, own = optuna.logging.get_verbosity(), optuna.logging.get_logger("optuna.optuna_llm")
     optuna.logging.set_verbosity(level)
+    own.setLevel(ours)
     try:
         yield
     finally:
         optuna.logging.set_verbosity(before)
+        own.setLevel(logging.NOTSET)
 
 
 def demo(
@@ -241,9 +246,9 @@ def demo(
         TPE: lambda s: TPESampler(seed=s),
         RANDOM: lambda s: RandomSampler(seed=s),
     }
-    with _loudness(optuna.logging.WARNING):
-        # A model that cannot be used is an error before the data are read; one warning says that
-        # there is none.
+    with _loudness(optuna.logging.ERROR):
+        # A model that cannot be used is an error before the data are read. That there is none is
+        # said when the search begins.
         samplers[OURS](seed)
     result = run(
         Flights(),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 import importlib.util
+import logging
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -367,3 +368,12 @@ def test_the_demonstration_runs_end_to_end(
     study = optuna.load_study(study_name=demo.STUDY_NAME, storage="sqlite:///optuna-llm-demo.db")
     assert demo.n_done(study) == len(study.trials) == 6
     assert {t.user_attrs["llm:source"] for t in study.trials} <= {"prior", "base"}
+
+
+def test_what_this_package_warns_of_comes_through() -> None:
+    own, optunas = (logging.getLogger(f"optuna.{n}") for n in ("optuna_llm.sharing", "trial"))
+    before = own.getEffectiveLevel(), optunas.getEffectiveLevel()
+    with demo._loudness(logging.ERROR, ours=logging.WARNING):
+        assert own.isEnabledFor(logging.WARNING)
+        assert not optunas.isEnabledFor(logging.WARNING)
+    assert (own.getEffectiveLevel(), optunas.getEffectiveLevel()) == before
