@@ -108,7 +108,8 @@ def test_the_search_works_where_the_pages_are_opened_from_a_folder(site: Path) -
         complaints: list[str] = []
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto((site / "index.html").as_uri())
-        page.fill(".md-search__input", "cassette")
+        # Key by key, as people type: the search listens to keys, and not to a value that is set.
+        page.locator(".md-search__input").press_sequentially("cassette")
         page.wait_for_selector(".md-search-result__link")
         links = page.locator(".md-search-result__link").all()
         found = [str(link.get_attribute("href")) for link in links]
