@@ -6,17 +6,46 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from optuna.distributions import CategoricalDistribution
 from optuna.distributions import IntDistribution
 
 from optuna_llm.history.history import History
 from optuna_llm.history.history import Observation
 from optuna_llm.prompts.statistics import evenly
+from optuna_llm.prompts.text import show_row
 from optuna_llm.space.choices import choice_index
 from optuna_llm.space.choices import labels
 from optuna_llm.space.search_space import SearchSpace
 from optuna_llm.space.words import show_name
 from optuna_llm.space.words import show_value
+from optuna_llm.surrogate.activity import Activity
+
+
+class Begun:
+    """Trials that are not over, or have failed, as a row: without what they would not ask for.
+
+    Their sampler has announced a value of every parameter, in case that it is asked for.
+
+    Args:
+        space: The parameters.
+        history: The trials.
+    """
+
+    def __init__(self, space: SearchSpace, history: History) -> None:
+        self._space = space
+        self._optional = [n in space.optional for n in space.names]
+        x = space.coordinates(o.params for o in (*history.complete, *history.pruned))
+        self._activity = Activity(
+            np.where(self._optional, x, np.nan_to_num(x)), self._space.n_choices
+        )
+
+    def cells(self, o: Observation) -> list[str]:
+        """Return a cell for each parameter: "-" where it is inactive, "?" where it is unknown."""
+        own = self._space.coordinates([o.intended])
+        idle = (np.isnan(self._activity.apply(own)) & ~np.isnan(own))[0] & self._optional
+        cells = show_row(self._space, o.intended, "?")
+        return ["-" if i else cell for i, cell in zip(idle, cells, strict=True)]
 
 
 def condition_lines(space: SearchSpace, history: History) -> list[str]:

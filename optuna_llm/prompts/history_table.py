@@ -10,6 +10,7 @@ from optuna.trial import TrialState
 
 from optuna_llm.history.history import History
 from optuna_llm.history.history import Observation
+from optuna_llm.prompts.conditions import Begun
 from optuna_llm.prompts.text import Results
 from optuna_llm.prompts.text import show_row
 from optuna_llm.space.search_space import SearchSpace
@@ -33,6 +34,7 @@ class Table:
     ) -> None:
         self._space = space
         self._results = results
+        self._begun = Begun(space, history)
         self._rank = {id(o): i + 1 for i, o in enumerate(history.ranking)}
         self._front = set(map(id, history.pareto_front)) if history.is_multi_objective else None
         shown = _select_constraints(history)
@@ -64,7 +66,7 @@ class Table:
         failed = o.state == TrialState.FAIL
         cells = [str(o.number), str(self._rank.get(id(o), "-"))]
         cells += [_proposer(o)] if self._has_origins else []
-        cells += show_row(self._space, o.intended, "?" if failed else "-")
+        cells += self._begun.cells(o) if failed else show_row(self._space, o.params, "-")
         cells += self._results.cells(o)
         if self._front is not None:
             cells.append("yes" if id(o) in self._front else "no")

@@ -22,6 +22,7 @@ from optuna_llm.history.history import Observation
 from optuna_llm.prompts.comparisons import Change
 from optuna_llm.prompts.comparisons import comparison_lines
 from optuna_llm.prompts.comparisons import single_changes
+from optuna_llm.prompts.conditions import Begun
 from optuna_llm.prompts.conditions import condition_lines
 from optuna_llm.prompts.failures import causes_of
 from optuna_llm.prompts.failures import failure_lines
@@ -35,11 +36,9 @@ from optuna_llm.prompts.statistics import effects
 from optuna_llm.prompts.statistics import front_gaps
 from optuna_llm.prompts.text import Results
 from optuna_llm.prompts.text import count_lines
-from optuna_llm.prompts.text import show_row
 from optuna_llm.space.search_space import SearchSpace
 from optuna_llm.space.words import show_name
 from optuna_llm.space.words import show_value
-from optuna_llm.surrogate.activity import Activity
 
 
 DEFAULT_TOKEN_BUDGET = 4000
@@ -138,16 +137,9 @@ def pending_text(space: SearchSpace, history: History, *, token_budget: int) -> 
     ]
     left = token_budget - count_lines(lines)
     shown = []
-    optional = [n in space.optional for n in space.names]
-    x = space.coordinates(o.params for o in (*history.complete, *history.pruned))
-    activity = Activity(np.where(optional, x, np.nan_to_num(x)), space.n_choices)
+    trials = Begun(space, history)
     for o in reversed(running):
-        # What is announced beside, in case it is asked for, would mislead.
-        own = space.coordinates([o.params])[0]
-        idle = np.isnan(activity.apply(own[None])[0]) & ~np.isnan(own) & optional
-        cells = show_row(space, o.params, "?")
-        cells = ["-" if i else cell for i, cell in zip(idle, cells, strict=True)]
-        row = ",".join((str(o.number), *cells))
+        row = ",".join((str(o.number), *trials.cells(o)))
         left -= count_lines([row])
         if left < 0:
             break

@@ -14,7 +14,9 @@ from optuna.trial import TrialState
 from optuna.trial import create_trial
 import pytest
 
+import optuna_llm
 from optuna_llm.chat import estimate_tokens
+from optuna_llm.history.history import History
 from optuna_llm.prompts import pending_text
 from optuna_llm.prompts.statistics import crowding_sorted
 from optuna_llm.prompts.statistics import diverse
@@ -98,6 +100,28 @@ def test_inactive_parameters_are_dashes_and_their_gate_is_told() -> None:
     assert "gamma only with kernel = rbf or poly" in text
     for row in rows(text):
         assert (row["gamma"] == "-") == (row["kernel"] == "linear")
+
+
+def test_a_failed_trial_shows_what_it_would_have_asked_for() -> None:
+    def objective(trial: Trial) -> float:
+        kernel = trial.suggest_categorical("kernel", ["linear", "rbf", "poly"])
+        if trial.number in (15, 17):
+            raise RuntimeError("preempted")
+        return 1.0 if kernel == "linear" else trial.suggest_float("gamma", 0, 1)
+
+    study = optuna.create_study(sampler=optuna_llm.CQRSampler(seed=0))
+    for kernel in ("linear", "rbf", "poly"):
+        study.enqueue_trial({"kernel": kernel})
+    study.optimize(objective, n_trials=15)
+    for kernel in ("linear", "rbf"):  # Trials 15 and 17.
+        study.enqueue_trial({"kernel": kernel})
+        study.optimize(objective, n_trials=2, catch=RuntimeError)
+    history = History.from_study(study)
+    failed = [o for o in history.failed if o.number in (15, 17)]
+    assert all("gamma" in o.intended for o in failed)
+    shown = {int(row["trial"]): row["gamma"] for row in rows(show(history))}
+    assert shown[15] == "-"
+    assert float(shown[17]) == pytest.approx(failed[1].intended["gamma"], rel=1e-2)
 
 
 def test_all_trials_are_shown_while_they_fit() -> None:
