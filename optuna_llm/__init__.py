@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from optuna_llm.llambo import LLAMBOSampler
     from optuna_llm.llm import LLMSampler
     from optuna_llm.prior.own import Usual
+    from optuna_llm.prior.scale import Scale
     from optuna_llm.prompts import DatasetCard
     from optuna_llm.prompts import Task
     from optuna_llm.reporting.best import BestConfiguration
@@ -57,6 +58,7 @@ __all__ = [
     "Prior",
     "Progress",
     "Report",
+    "Scale",
     "StopWhenDone",
     "Summary",
     "Task",
@@ -87,6 +89,7 @@ _ROOMS = {
     "Prior": "optuna_llm.transfer.own_prior",
     "Progress": "optuna_llm.reporting.progress",
     "Report": "optuna_llm.reporting.page",
+    "Scale": "optuna_llm.prior.scale",
     "StopWhenDone": "optuna_llm.stopping",
     "Summary": "optuna_llm.reporting.summary",
     "Task": "optuna_llm.prompts",

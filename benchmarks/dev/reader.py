@@ -110,7 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         deadline=3600.0,
         max_requests=options.requests,
         search_space=None if task.conditions else task.space,
-        task=Task(**task.told, n_trials=options.trials),
+        task=Task.of({**task.told, "n_trials": options.trials}),
         seed=seed,
     )
     rows = {options.sampler: cells(task, run(task, sampler, options.trials))}

@@ -6,6 +6,7 @@ from optuna_llm.prior.embedded import EmbeddedPrior
 from optuna_llm.prior.own import OwnPrior
 from optuna_llm.prior.own import Usual
 from optuna_llm.prior.parameter import ParameterPrior
+from optuna_llm.prior.scale import Scale
 
 
-__all__ = ["EmbeddedPrior", "OwnPrior", "ParameterPrior", "Usual"]
+__all__ = ["EmbeddedPrior", "OwnPrior", "ParameterPrior", "Scale", "Usual"]

@@ -6,10 +6,8 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import replace
-import functools
 from typing import TYPE_CHECKING
 from typing import Any
-from typing import TypeAlias
 
 import numpy as np
 from optuna.distributions import BaseDistribution
@@ -18,10 +16,11 @@ from optuna.distributions import CategoricalDistribution
 from optuna_llm.prior.belief import Marginal
 from optuna_llm.prior.belief import Marginals
 from optuna_llm.prior.fitting import choice_text
-from optuna_llm.prior.fitting import fit
-from optuna_llm.prior.inference import candidates
-from optuna_llm.prior.inference import family_scores
-from optuna_llm.prior.knowledge import FAMILIES
+from optuna_llm.prior.lookup import Priors
+from optuna_llm.prior.lookup import distributions_of
+from optuna_llm.prior.lookup import of_parameter
+from optuna_llm.prior.lookup import of_space
+from optuna_llm.prior.names import Reading
 from optuna_llm.prior.names import read
 from optuna_llm.prior.parameter import ParameterPrior
 from optuna_llm.prior.parameter import check_spread
@@ -32,18 +31,17 @@ from optuna_llm.prior.relations import given_parents
 from optuna_llm.prior.relations import in_words
 from optuna_llm.prior.relations import parents_first
 from optuna_llm.prior.relations import related
-from optuna_llm.prior.table import Family
+from optuna_llm.prior.scale import Scale
 from optuna_llm.space.choices import numeric_ranks
+from optuna_llm.space.numbers import format_number
 from optuna_llm.space.numbers import format_value
 from optuna_llm.space.search_space import SearchSpace
-from optuna_llm.space.versions import VersionDistribution
 
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-Priors: TypeAlias = dict[str, ParameterPrior | None]
 _NOTHING: Mapping[str, Any] = {}
 
 
@@ -59,14 +57,19 @@ class EmbeddedPrior:
         together: Whether usual values move with one another, as far as the table knows how: a
             learning rate with the batch size, say. Not the default, because it has not been
             found to help, see docs/prior.md.
+        scale: Sizes of the problem, with which usual values move.
     """
 
     context: str | None = None
     together: bool = False
+    scale: Scale | None = None
 
-    def within(self, context: str | None) -> Self:
-        """Return it with a description of the task, unless it has one already."""
-        return replace(self, context=context) if self.context is None else self
+    def within(self, context: str | None, scale: Scale | None = None) -> Self:
+        """Return it with a description of the task and sizes, unless it has them already."""
+        context = context if self.context is None else self.context
+        scale = scale if self.scale is None else self.scale
+        is_same = (context, scale) == (self.context, self.scale)
+        return self if is_same else replace(self, context=context, scale=scale)
 
     # ---- one parameter
 
@@ -83,8 +86,7 @@ class EmbeddedPrior:
             others: Names of other parameters of the same space, as far as they are known; a
                 mapping to their distributions tells more.
         """
-        known = _known(others) | {name: distribution}
-        return _lookup(name, distribution, family_scores(known, self.context))
+        return of_parameter(name, distribution, others, self.context, self.scale)
 
     def default_value(
         self,
@@ -191,7 +193,7 @@ class EmbeddedPrior:
             prior = priors[name]
             # A centre has values that go together as they are.
             if at is None and prior is not None and name in parents:
-                prior = given_parents(name, space[name], prior, parents[name], values)
+                prior = given_parents(self._read(name), space[name], prior, parents[name], values)
             values[name] = sample_value(space[name], prior, draws[name], spread, at)
         return {name: values[name] for name in space}
 
@@ -212,10 +214,11 @@ class EmbeddedPrior:
             f"{family}: {', '.join(values[family])} ({'; '.join(sources[family])})"
             for family in values
         ]
-        relations = self.relations(space)
+        sizes, relations = self.sizes(space), self.relations(space)
         return "\n".join(
             [
                 *lines,
+                *([f"sizes: {sizes}"] if sizes else []),
                 *([f"relations: {relations}"] if relations else []),
                 *(["not known: " + ", ".join(unknown)] if unknown else []),
             ]
@@ -224,6 +227,15 @@ class EmbeddedPrior:
     def relations(self, space: Mapping[str, BaseDistribution]) -> str:
         """Say which usual values of a space move with which, and who says so; may be empty."""
         return in_words(self._related(self._default_priors(space)))
+
+    def sizes(self, space: Mapping[str, BaseDistribution]) -> str:
+        """Say which usual values sizes have moved, by how much and why; may be empty."""
+        return "; ".join(
+            f"{name} x {format_number(move.factor)}: {move.why}"
+            for name, prior in self._default_priors(space).items()
+            if prior is not None
+            for move in prior.moves
+        )
 
     def belief(self, space: SearchSpace) -> Marginals:
         """Return what is believed of a search space, for a surrogate to weigh against results."""
@@ -246,7 +258,9 @@ class EmbeddedPrior:
         for name in parents_first(space, parents):
             prior = priors[name]
             if prior is not None and name in parents:
-                beside[name] = given_parents(name, space[name], prior, parents[name], values)
+                beside[name] = given_parents(
+                    self._read(name), space[name], prior, parents[name], values
+                )
             values[name] = default_value(space[name], beside[name])
         return beside
 
@@ -259,11 +273,18 @@ class EmbeddedPrior:
     ) -> ParameterPrior | None:
         """Look up a parameter beside the values that others have."""
         prior = self.lookup(name, distribution, others)
-        if prior is None or not given or not self.together:
+        if prior is None or not given or not self._has_relations:
             return prior
-        known = {n: d for n, d in _known(others).items() if d is not None}
+        known = {n: d for n, d in distributions_of(others).items() if d is not None}
         parents = self._related({**self._priors(known), name: prior}).get(name, [])
-        return given_parents(name, distribution, prior, parents, given)
+        return given_parents(self._read(name), distribution, prior, parents, given)
+
+    @property
+    def _has_relations(self) -> bool:
+        return self.together
+
+    def _read(self, name: str) -> Reading | None:
+        return read(name)
 
     def _related(self, priors: Priors) -> dict[str, list[Parent]]:
         return related(priors) if self.together else {}
@@ -273,7 +294,7 @@ class EmbeddedPrior:
         context = self.context
         if optimizer is not None:
             context = f"{context or ''} optimizer {choice_text(optimizer)}"
-        return _space_priors(context, _Space(tuple(space.items())))
+        return of_space(space, context, self.scale)
 
 
 def _marginal(space: SearchSpace, name: str, prior: ParameterPrior, centre: float) -> Marginal:
@@ -291,56 +312,3 @@ def _marginal(space: SearchSpace, name: str, prior: ParameterPrior, centre: floa
 def _optimizers(priors: Priors) -> list[str]:
     """Return the parameters that choose an optimizer, on which learning rates depend."""
     return [name for name, p in priors.items() if p is not None and p.name == "optimizer"]
-
-
-class _Space:
-    """The items of a search space, equal only to the very same distributions.
-
-    Optuna's own equality takes ``(True, False)`` for ``(1, 0)``, so it is no key to a cache of
-    native values.
-    """
-
-    def __init__(self, items: tuple[tuple[str, BaseDistribution], ...]) -> None:
-        self.items = items
-        self._key = tuple((name, id(distribution)) for name, distribution in items)
-
-    def __hash__(self) -> int:
-        return hash(self._key)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Space) and self._key == other._key
-
-
-@functools.lru_cache(maxsize=64)
-def _space_priors(context: str | None, space: _Space) -> Priors:
-    """Look up every parameter of a space; many samples of one space share one look-up."""
-    known = dict(space.items)
-    scores = family_scores(known, context)
-    return {name: _lookup(name, known[name], scores) for name in known}
-
-
-def _lookup(
-    name: str, distribution: BaseDistribution, scores: tuple[float, ...]
-) -> ParameterPrior | None:
-    """Return what the most probable family that has such a name says of it.
-
-    Where the range suits none of its own rows, its parent's may apply.
-    """
-    reading = read(name)
-    # Numbers of versions are no values of anything.
-    if reading is None or isinstance(distribution, VersionDistribution):
-        return None
-    family: Family | None = FAMILIES[max(candidates(reading), key=lambda index: scores[index])]
-    while family is not None:
-        for row in family.by_key.get(reading.key, ()):
-            found = fit(row, distribution, reading.transform)
-            if found is not None:
-                return ParameterPrior.of(row, found, family.name, family.source_of(row))
-        family = family.parent
-    return None
-
-
-def _known(others: Iterable[str]) -> dict[str, BaseDistribution | None]:
-    if isinstance(others, Mapping):
-        return dict(others)
-    return dict.fromkeys(others)

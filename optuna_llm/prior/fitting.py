@@ -16,10 +16,10 @@ from optuna.distributions import CategoricalDistribution
 from optuna.distributions import FloatDistribution
 from optuna.distributions import IntDistribution
 
+from optuna_llm.prior.table import Axis
 from optuna_llm.prior.table import Choice
 from optuna_llm.prior.table import Number
 from optuna_llm.prior.table import Row
-from optuna_llm.prior.table import Scale
 from optuna_llm.prior.table import key
 from optuna_llm.space.numbers import NumericDistribution
 from optuna_llm.space.numbers import snap
@@ -167,10 +167,10 @@ def _transforms(row: Number, low: float, stated: str) -> list[tuple[Transform, f
     """Return the ways to state a row's quantity, each with the evidence needed against it."""
     if stated == "one_minus":
         return [(_ONE_MINUS, 0.0)]
-    if row.scale not in (Scale.LOG, Scale.COUNT):
+    if row.scale not in (Axis.LOG, Axis.COUNT):
         return [(IDENTITY, 0.0)]
     # Counts are given in powers of two, other quantities in powers of ten.
-    usual_base = "log2" if row.scale is Scale.COUNT else "log10"
+    usual_base = "log2" if row.scale is Axis.COUNT else "log10"
     exponents = [(t, 0.0 if base == usual_base else 0.5) for base, t in _EXPONENTS.items()]
     if stated == "log":
         return [*exponents, (IDENTITY, 1.0)]
@@ -178,7 +178,7 @@ def _transforms(row: Number, low: float, stated: str) -> list[tuple[Transform, f
         return [(_EXPONENTS[stated], 0.0), (IDENTITY, 1.0)]
     # A positive quantity whose range reaches below zero must be an exponent; a count may begin
     # at -1 for "no limit".
-    below_domain = low < (-1 if row.scale is Scale.COUNT else 0)
+    below_domain = low < (-1 if row.scale is Axis.COUNT else 0)
     return exponents if below_domain else [(IDENTITY, 0.0)]
 
 

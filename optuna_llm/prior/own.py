@@ -19,17 +19,20 @@ from optuna.distributions import IntDistribution
 
 from optuna_llm.errors import ConfigurationError
 from optuna_llm.prior.embedded import EmbeddedPrior
-from optuna_llm.prior.embedded import Priors
 from optuna_llm.prior.fitting import choice_number
 from optuna_llm.prior.fitting import choice_text
 from optuna_llm.prior.fitting import fit
+from optuna_llm.prior.lookup import Priors
 from optuna_llm.prior.names import KNOWN_KEYS
 from optuna_llm.prior.names import Reading
 from optuna_llm.prior.names import read
 from optuna_llm.prior.parameter import ParameterPrior
+from optuna_llm.prior.relations import Parent
+from optuna_llm.prior.scale import Scale
+from optuna_llm.prior.table import Axis
 from optuna_llm.prior.table import Choice
 from optuna_llm.prior.table import Number
-from optuna_llm.prior.table import Scale
+from optuna_llm.prior.table import Relation
 from optuna_llm.prior.table import key
 from optuna_llm.space.numbers import is_number
 
@@ -43,7 +46,8 @@ _SPREAD_IN_DECADES = 0.5
 _SPREAD_IN_WIDTHS = 0.2
 # Half of a usual range, which holds nine of ten good values, in standard deviations.
 _HALF_RANGE = 1.645
-_SCALES = tuple(scale.value for scale in Scale)
+_SCALES = tuple(scale.value for scale in Axis)
+_SHARES = (Axis.FRACTION.value, Axis.COMPLEMENT.value)
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,9 @@ class Usual:
             1: momentum, discount factors). None: that of the search space.
         special: Choices that are no numbers, such as ``None`` or ``"auto"``, each with its weight
             relative to all numeric choices together, which weigh 1.
+        relation: How it moves with other parameters: names mapped to powers, such as
+            ``{"batch_size": 0.5}`` for the square root. It is the value where these have their
+            own usual values, and its spread is that beside theirs.
         source: Where it comes from; the prior's own where empty.
 
     Raises:
@@ -71,6 +78,7 @@ class Usual:
     range: tuple[float, float] | None = None
     scale: str | None = None
     special: Mapping[Any, float] = field(default_factory=dict)
+    relation: Mapping[str, float] = field(default_factory=dict)
     source: str = ""
 
     def __post_init__(self) -> None:
@@ -92,12 +100,13 @@ class Usual:
         self._check_range()
         ends = self.range or ()
         for name, end in (("value", self.value), *(("range", end) for end in ends)):
-            if self.scale is not None and not _is_on(Scale(self.scale), end):
+            if self.scale is not None and not _is_on(Axis(self.scale), end):
                 raise ConfigurationError(
                     f"Usual.{name}: {end:g} does not exist on the scale {self.scale!r}; leave the"
                     ' scale out, or choose another, such as "linear".'
                 )
         object.__setattr__(self, "special", _checked_weights("Usual.special", self.special))
+        self._check_relation()
 
     def _check_range(self) -> None:
         if self.range is None:
@@ -117,11 +126,27 @@ class Usual:
                 f" the usual value {self.value:g} in it."
             )
 
+    def _check_relation(self) -> None:
+        given = self.relation
+        if not isinstance(given, Mapping) or not all(
+            isinstance(name, str) and key(name) and _is_finite(power) and power != 0
+            for name, power in given.items()
+        ):
+            raise ConfigurationError(
+                f"Usual.relation={given!r:.80} must map names of parameters to powers other than"
+                ' 0, such as {"batch_size": 0.5}.'
+            )
+        if given and (self.value <= 0 or self.scale in _SHARES):
+            raise ConfigurationError(
+                f"Usual.relation={dict(given)!r:.80}: only a positive value that is no share can"
+                " go with a power of another; leave the relation out."
+            )
+
     def row(self, name: str, distribution: BaseDistribution, reading: Reading) -> Number:
         """Return it as a row of the table, on the scale of a distribution unless it has one."""
         scale = _scale_of(self.value, distribution, reading)
         if self.scale is not None:
-            scale = Scale(self.scale)
+            scale = Axis(self.scale)
         return Number(
             name,
             self.value,
@@ -129,13 +154,17 @@ class Usual:
             scale,
             special=self.special,
             source=self.source,
+            relations=tuple(
+                Relation(to, power, (0.0, math.inf), self.source or "as stated")
+                for to, power in self.relation.items()
+            ),
         )
 
-    def _range_on(self, scale: Scale, distribution: BaseDistribution) -> tuple[float, float]:
+    def _range_on(self, scale: Axis, distribution: BaseDistribution) -> tuple[float, float]:
         spread = self.spread
         if spread is None:
             spread = _SPREAD_IN_DECADES
-            if scale in (Scale.LINEAR, Scale.FRACTION):
+            if scale in (Axis.LINEAR, Axis.FRACTION):
                 spread = _SPREAD_IN_WIDTHS * (_width(distribution) or abs(self.value) or 1.0)
         middle = scale.forward(self.value)
         low, high = (middle + side * _HALF_RANGE * spread for side in (-1, 1))
@@ -166,12 +195,13 @@ class OwnPrior(EmbeddedPrior):
         context: str | None = None,
         source: str = "stated by the user",
         together: bool = False,
+        scale: Scale | None = None,
     ) -> None:
-        super().__init__(context, together)
+        super().__init__(context, together, scale=scale)
         object.__setattr__(self, "usual", _checked(usual))
         object.__setattr__(self, "source", source)
         object.__setattr__(self, "_by_key", {key(name): name for name in self.usual})
-        object.__setattr__(self, "_known_keys", KNOWN_KEYS.union(self._by_key))
+        object.__setattr__(self, "_known_keys", KNOWN_KEYS.union(self._by_key, self._parents()))
         object.__setattr__(self, "_warned", set())
 
     def lookup(
@@ -188,7 +218,7 @@ class OwnPrior(EmbeddedPrior):
         self, name: str, distribution: BaseDistribution, table: ParameterPrior | None
     ) -> ParameterPrior | None:
         """Return what is stated of a parameter where it applies, else what the table says."""
-        reading = read(name, self._known_keys)
+        reading = self._read(name)
         # What is stated of a name is not meant for another model's parameter of that name.
         if reading is None or reading.prefix or reading.key not in self._by_key:
             return table
@@ -208,15 +238,56 @@ class OwnPrior(EmbeddedPrior):
         # The table's own name, by which others know what it is: an optimizer, say.
         return of_row if table is None else replace(of_row, name=table.name)
 
+    # ---- how they move together
 
-def _scale_of(value: float, distribution: BaseDistribution, reading: Reading) -> Scale:
+    @property
+    def _has_relations(self) -> bool:
+        return self.together or bool(self._parents())
+
+    def _read(self, name: str) -> Reading | None:
+        return read(name, self._known_keys)
+
+    def _parents(self) -> set[str]:
+        """Return the keys of the parameters with which stated values move."""
+        stated = [s for s in self.usual.values() if isinstance(s, Usual)]
+        return {key(parent) for each in stated for parent in each.relation}
+
+    def _related(self, priors: Priors) -> dict[str, list[Parent]]:
+        """Return the parents of each parameter: those that are stated, else the table's."""
+        found = super()._related(priors)
+        for name, prior in priors.items():
+            if prior is None or prior.family != _FAMILY or not isinstance(prior.row, Number):
+                continue
+            for relation in prior.row.relations:
+                meant = [n for n in priors if n != name and self._is_named(n, relation.to)]
+                known = [(n, p) for n in meant if (p := priors[n]) is not None]
+                if len(known) == 1 and isinstance(known[0][1].row, Number):
+                    found.setdefault(name, []).append(Parent(*known[0], relation))
+                elif meant and not known:
+                    self._warn_of_parent(name, meant[0])
+        return found
+
+    def _is_named(self, name: str, stated: str) -> bool:
+        reading = self._read(name)
+        return reading is not None and not reading.prefix and reading.key == key(stated)
+
+    def _warn_of_parent(self, name: str, parent: str) -> None:
+        if f"{name} {parent}" not in self._warned:
+            self._warned.add(f"{name} {parent}")
+            _logger.warning(
+                f"Prior: {name!r} is said to move with {parent!r}, whose usual value is not known,"
+                " and does not; state that too."
+            )
+
+
+def _scale_of(value: float, distribution: BaseDistribution, reading: Reading) -> Axis:
     """Return the scale of a quantity as the space has it."""
     if isinstance(distribution, CategoricalDistribution):
         choices = [choice_number(choice) for choice in distribution.choices]
         is_log = all(number is None or number > 0 for number in choices)
     else:
         is_log = getattr(distribution, "log", False) or reading.transform.startswith(("log", "ln"))
-    return Scale.LOG if is_log and value > 0 else Scale.LINEAR
+    return Axis.LOG if is_log and value > 0 else Axis.LINEAR
 
 
 def _width(distribution: BaseDistribution) -> float:
@@ -231,8 +302,8 @@ def _is_finite(value: Any) -> bool:
     return is_number(value) and math.isfinite(value)
 
 
-def _is_on(scale: Scale, value: float) -> bool:
-    is_share = scale in (Scale.FRACTION, Scale.COMPLEMENT)
+def _is_on(scale: Axis, value: float) -> bool:
+    is_share = scale in (Axis.FRACTION, Axis.COMPLEMENT)
     return math.isfinite(scale.forward(value)) and (not is_share or 0 <= value <= 1)
 
 
@@ -257,7 +328,27 @@ def _checked(usual: Any) -> dict[str, Usual | Choice]:
             checked[name] = stated
         else:
             checked[name] = as_choice(name, stated)
+    _check_circles(checked)
     return checked
+
+
+def _check_circles(usual: Mapping[str, Usual | Choice]) -> None:
+    """Raise ConfigurationError where a parameter moves with itself, by way of others."""
+    parents = {
+        key(name): {key(to) for to in stated.relation}
+        for name, stated in usual.items()
+        if isinstance(stated, Usual)
+    }
+    for name in usual:
+        above, new = set[str](), {key(name)}
+        while new:
+            new = set().union(*(parents.get(each, ()) for each in new)) - above
+            above |= new
+        if key(name) in above:
+            raise ConfigurationError(
+                f"usual[{name!r}].relation: it moves with itself, by way of others; leave one of"
+                " the relations out."
+            )
 
 
 def as_choice(name: str, weights: Any) -> Choice:

@@ -23,7 +23,7 @@ else:
 
 _EXAMPLE = "lr = {usual = 0.001, range = [0.0003, 0.003]} under [rows]"
 _OF_ALL = ("aliases", "source")
-_OF_NUMBERS = ("usual", "spread", "range", "scale", "special", *_OF_ALL)
+_OF_NUMBERS = ("usual", "spread", "range", "scale", "special", "relation", *_OF_ALL)
 
 
 def read_rows(path: str | os.PathLike[str]) -> tuple[dict[str, Stated], str]:

@@ -17,6 +17,7 @@ from optuna_llm.errors import ConfigurationError
 from optuna_llm.prior.fitting import IDENTITY
 from optuna_llm.prior.fitting import Fit
 from optuna_llm.prior.fitting import Transform
+from optuna_llm.prior.sizes import Move
 from optuna_llm.prior.table import Number
 from optuna_llm.prior.table import Row
 from optuna_llm.space.choices import choice_index
@@ -49,7 +50,8 @@ class ParameterPrior:
         text: All of it in one short line, such as
             ``learning_rate 0.1 (XGBoost documentation; usual 0.02-0.3)``.
         transform: How the parameter states the hyperparameter, such as by its exponent.
-        row: The row that says so.
+        row: The row that says so, as sizes of the problem have moved it.
+        moves: What they have done to it.
     """
 
     name: str
@@ -61,12 +63,16 @@ class ParameterPrior:
     text: str
     transform: Transform
     row: Row
+    moves: tuple[Move, ...] = ()
 
     @classmethod
-    def of(cls, row: Row, found: Fit, family: str, source: str) -> ParameterPrior:
+    def of(
+        cls, row: Row, found: Fit, family: str, source: str, moves: tuple[Move, ...] = ()
+    ) -> ParameterPrior:
         """Return what a row says of a parameter that it fits."""
         shown = format_value(found.value)
-        said = f"{found.transform.form.format(row.name)} {shown} ({source}"
+        by = "; moved with sizes" if moves else ""
+        said = f"{found.transform.form.format(row.name)} {shown} ({source}{by}"
         if isinstance(row, Number):
             of_row = "" if found.transform is IDENTITY else f"{row.name} "
             low, high = (format_number(end) for end in row.range)
@@ -81,6 +87,7 @@ class ParameterPrior:
             f"{said})",
             found.transform,
             row,
+            moves,
         )
 
 

@@ -13,7 +13,7 @@ from optuna.distributions import BaseDistribution
 
 from optuna_llm.prior.fitting import choice_number
 from optuna_llm.prior.fitting import fit
-from optuna_llm.prior.names import read
+from optuna_llm.prior.names import Reading
 from optuna_llm.prior.parameter import ParameterPrior
 from optuna_llm.prior.table import Number
 from optuna_llm.prior.table import Relation
@@ -34,17 +34,23 @@ class Parent:
     prior: ParameterPrior
     relation: Relation
 
-    def factor(self, value: Any) -> float:
-        """Return by how much the other's usual value moves at a value of this; 1 if unknown."""
+    def factor(self, value: Any) -> tuple[float, float]:
+        """Return by how much the other's usual value moves at a value of this.
+
+        Returns:
+            The factor and the standard error of its logarithm; 1 and 0 if the value is no number.
+        """
         assert isinstance(self.prior.row, Number)
-        number = choice_number(value)
+        number, usual = choice_number(value), self.prior.row.usual
         if number is None:
-            return 1.0
+            return 1.0, 0.0
         try:
             quantity = self.prior.transform.quantity(number)
         except OverflowError:
-            return 1.0
-        return self.relation.factor(quantity, self.prior.row.usual)
+            return 1.0, 0.0
+        if quantity <= 0:
+            return 1.0, 0.0
+        return self.relation.factor(quantity, usual), self.relation.doubt(quantity, usual)
 
 
 def related(priors: Mapping[str, ParameterPrior | None]) -> dict[str, list[Parent]]:
@@ -83,7 +89,7 @@ def parents_first(names: Iterable[str], parents: Mapping[str, list[Parent]]) -> 
 
 
 def given_parents(
-    name: str,
+    reading: Reading | None,
     distribution: BaseDistribution,
     prior: ParameterPrior,
     parents: Iterable[Parent],
@@ -92,25 +98,37 @@ def given_parents(
     """Return what is usual for a parameter whose parents have their values.
 
     Where it would be far outside of the distribution, it stays as it is.
+
+    Args:
+        reading: What its name says.
+        distribution: Its distribution.
+        prior: What is usual where nothing is known of others.
+        parents: Its parents.
+        values: Native values by name; those of parents may be missing.
     """
-    factor = math.prod(p.factor(values[p.name]) for p in parents if p.name in values)
-    row, reading = prior.row, read(name)
+    found = [p.factor(values[p.name]) for p in parents if p.name in values]
+    factor, doubt = math.prod(f for f, _ in found), math.hypot(*(d for _, d in found))
+    row = prior.row
     if factor == 1 or not isinstance(row, Number) or reading is None:
         return prior
-    low, high = row.range
-    moved = replace(row, usual=row.usual * factor, range=(low * factor, high * factor))
-    found = fit(moved, distribution, reading.transform)
-    if found is None:
+    moved = row.moved(factor, doubt)
+    fitted = fit(moved, distribution, reading.transform)
+    if fitted is None:
         return prior
-    return replace(ParameterPrior.of(moved, found, prior.family, prior.source), name=prior.name)
+    beside = ParameterPrior.of(moved, fitted, prior.family, prior.source, prior.moves)
+    return replace(beside, name=prior.name)
 
 
 def in_words(parents: Mapping[str, list[Parent]]) -> str:
     """Say which parameters move with which, and who says so."""
     return "; ".join(
         f"{name} moves with {parent.name} to the power of {parent.relation.power:g}"
-        f" ({parent.relation.source}; from {format_number(parent.relation.valid[0])}"
-        f" to {format_number(parent.relation.valid[1])})"
+        f" ({parent.relation.source}{_ends(parent.relation)})"
         for name, each in parents.items()
         for parent in each
     )
+
+
+def _ends(relation: Relation) -> str:
+    low, high = relation.valid
+    return "" if math.isinf(high) else f"; from {format_number(low)} to {format_number(high)}"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
+from dataclasses import replace
 import enum
 import functools
 import math
@@ -13,10 +14,10 @@ import re
 
 
 # The usual range of a row holds the central 90 % of a normal distribution.
-_WIDTH_IN_DEVIATIONS = 2 * 1.645
+_HALF_RANGE = 1.645
 
 
-class Scale(enum.Enum):
+class Axis(enum.Enum):
     """The scale on which equal distances of a hyperparameter matter equally, and its domain."""
 
     LINEAR = "linear"  # any number
@@ -27,17 +28,17 @@ class Scale(enum.Enum):
 
     def forward(self, value: float) -> float:
         """Map a value to this scale; the ends of the domain may map to infinity."""
-        if self in (Scale.LOG, Scale.COUNT):
+        if self in (Axis.LOG, Axis.COUNT):
             return math.log10(value) if value > 0 else -math.inf
-        if self is Scale.COMPLEMENT:
+        if self is Axis.COMPLEMENT:
             return -math.log10(1 - value) if value < 1 else math.inf
         return value
 
     def inverse(self, scaled: float) -> float:
         """Map a number of this scale back to a value."""
-        if self in (Scale.LOG, Scale.COUNT):
+        if self in (Axis.LOG, Axis.COUNT):
             return float(10**scaled)
-        if self is Scale.COMPLEMENT:
+        if self is Axis.COMPLEMENT:
             return float(1 - 10**-scaled)
         return scaled
 
@@ -47,13 +48,13 @@ class Scale(enum.Enum):
         A fraction reaches no further than 1; what stays within 1 is no count. Counts may start
         at 0 or -1, which libraries use for "none" and "no limit".
         """
-        if self is Scale.FRACTION:
+        if self is Axis.FRACTION:
             return low >= 0 and high <= 1
-        if self is Scale.COMPLEMENT:
+        if self is Axis.COMPLEMENT:
             return 0 <= low < 1 and high <= 1
-        if self is Scale.COUNT:
+        if self is Axis.COUNT:
             return low >= -1 and high > 1
-        if self is Scale.LOG:
+        if self is Axis.LOG:
             return low >= 0 and high > 0
         return True
 
@@ -68,18 +69,26 @@ class Relation:
         valid: The lowest and the highest value of the parent for which the source vouches;
             beyond, nothing moves any further.
         source: Where the rule comes from.
+        error: Standard error of the power.
     """
 
     to: str
     power: float
     valid: tuple[float, float]
     source: str
+    error: float = 0.0
 
     def factor(self, value: float, usual: float) -> float:
         """Return by how much the usual value moves where the parent has not its usual value."""
         low, high = self.valid
         here, there = (min(max(at, low), high) for at in (value, usual))
         return float((here / there) ** self.power)
+
+    def doubt(self, value: float, usual: float) -> float:
+        """Return the standard error of the logarithm of :meth:`factor`."""
+        low, high = self.valid
+        here, there = (min(max(at, low), high) for at in (value, usual))
+        return abs(self.error * math.log(here / there))
 
 
 @dataclass(frozen=True)
@@ -90,7 +99,7 @@ class Number:
         name: Canonical name.
         usual: The value an expert would try first when tuning seriously.
         range: Where nine of ten good values lie; the spread follows from it.
-        scale: Scale of the quantity.
+        scale: Axis of the quantity.
         aliases: Other names, separated by spaces.
         special: Choices that are no numbers (``none``, ``auto``, ``sqrt``...), each with its
             weight relative to all numeric choices together, which weigh 1.
@@ -101,7 +110,7 @@ class Number:
     name: str
     usual: float
     range: tuple[float, float]
-    scale: Scale
+    scale: Axis
     aliases: str = ""
     special: Mapping[str, float] = field(default_factory=dict)
     source: str = ""
@@ -110,12 +119,38 @@ class Number:
     @property
     def spread(self) -> float:
         """Standard deviation on the scale: decades, or the parameter's own units."""
-        return self.width / _WIDTH_IN_DEVIATIONS
+        return self.width / (2 * _HALF_RANGE)
 
     @functools.cached_property
     def width(self) -> float:
         """Width of the usual range on the scale."""
         return self.scale.forward(self.range[1]) - self.scale.forward(self.range[0])
+
+    def moved(self, factor: float, doubt: float = 0.0, spread: float | None = None) -> Number:
+        """Return the row with a usual value that is a multiple of this one's.
+
+        Args:
+            factor: The multiple.
+            doubt: Standard error of its logarithm; the usual range is as much wider.
+            spread: Standard deviation in decades that takes the place of the row's own.
+
+        Returns:
+            The row, its usual range around the new value as it was around the old one. Of a
+            fraction the usual value does not exceed 1.
+        """
+        usual, (low, high) = self.usual * factor, self.range
+        if self.scale in (Axis.LOG, Axis.COUNT):
+            if spread is not None:
+                low, high = (self.usual * 10 ** (side * _HALF_RANGE * spread) for side in (-1, 1))
+            width = math.log(high / low)
+            wider = math.exp((math.hypot(width, 2 * _HALF_RANGE * doubt) - width) / 2)
+            return replace(self, usual=usual, range=(low * factor / wider, high * factor * wider))
+        width = (high - low) * factor
+        wider = (math.hypot(width, 2 * _HALF_RANGE * usual * doubt) - width) / 2
+        ends = low * factor - wider, high * factor + wider
+        if self.scale is Axis.FRACTION:
+            usual, ends = min(usual, 1.0), (max(ends[0], 0.0), min(ends[1], 1.0))
+        return replace(self, usual=usual, range=ends)
 
 
 @dataclass(frozen=True)
@@ -193,6 +228,18 @@ class Family:
         if self.parent is None or self.task:
             return ()
         return (self.parent, *self.parent.ancestors)
+
+    @functools.cached_property
+    def lineage(self) -> tuple[Family, ...]:
+        """The family itself, then all whose rows it inherits, the nearest first."""
+        return (self, *(self.parent.lineage if self.parent else ()))
+
+    def number(self, name: str) -> Number | None:
+        """Return the numeric row of a canonical name, its own or an inherited one."""
+        for row in self.by_key.get(key(name), ()):
+            if isinstance(row, Number) and row.name == name:
+                return row
+        return None
 
     @functools.cached_property
     def prefix_keys(self) -> frozenset[str]:

@@ -16,6 +16,7 @@ from typing import get_args
 import numpy as np
 
 from optuna_llm.errors import ConfigurationError
+from optuna_llm.prior import Scale
 
 
 if TYPE_CHECKING:
@@ -41,9 +42,11 @@ class DatasetCard:
 
     Attributes:
         text: The sentences.
+        scale: Its numbers of rows, columns and classes, with which usual values move.
     """
 
     text: str
+    scale: Scale | None = None
 
     @classmethod
     def of(
@@ -108,11 +111,14 @@ class DatasetCard:
             f"{kind}, {len(known)} rows, {_count(features.shape[1], 'feature')} "
             f"({numeric.shape[1]} numeric, {n_other} categorical{times})"
         ]
-        if kind == "classification":
-            sentences[0] += f", {len(np.unique(_classes(wanted)))} classes"
+        n_classes = len(np.unique(_classes(wanted))) if kind == "classification" else None
+        if n_classes is not None:
+            sentences[0] += f", {n_classes} classes"
         if context == "full":
             sentences += _details(wanted, kind, features, numeric)
-        return cls(". ".join(sentences) + ".")
+        told = n_classes if n_classes is not None and n_classes > 1 else None
+        scale = Scale(rows=len(known), columns=features.shape[1], classes=told)
+        return cls(". ".join(sentences) + ".", scale)
 
 
 def _count(n: int, what: str) -> str:

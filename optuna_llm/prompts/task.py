@@ -17,6 +17,7 @@ import textwrap
 
 from optuna_llm.chat import estimate_tokens
 from optuna_llm.errors import ConfigurationError
+from optuna_llm.prior import Scale
 from optuna_llm.prompts.dataset_card import DatasetCard
 from optuna_llm.space.numbers import whole_number
 from optuna_llm.space.words import quote
@@ -48,9 +49,12 @@ class Task:
         code: The objective's source, or the function itself, whose source is read. It is sent to
             the model, up to some 600 tokens of it.
         n_trials: The number of trials that the study will have, as the model is told it.
+        scale: Sizes of the problem, a :class:`~optuna_llm.Scale` or a mapping of them; usual
+            values move with them. None: those of the data set's card, where there is one.
 
     Raises:
-        ConfigurationError: A text is not a string, or ``n_trials`` not a positive integer.
+        ConfigurationError: A text is not a string, ``n_trials`` not a positive integer, or
+            ``scale`` no sizes.
     """
 
     text: str | None = None
@@ -62,9 +66,14 @@ class Task:
     fixed: Mapping[str, object] | str | None = None
     folds: int | str | None = None
     code: Callable[..., object] | str | None = None
+    scale: Scale | None = None
 
     def __post_init__(self) -> None:
+        if self.scale is not None:
+            object.__setattr__(self, "scale", Scale.of(self.scale))
         if isinstance(self.dataset, DatasetCard):
+            if self.scale is None:
+                object.__setattr__(self, "scale", self.dataset.scale)
             object.__setattr__(self, "dataset", self.dataset.text)
         if isinstance(self.fixed, Mapping):
             shown = ", ".join(f"{name}={value}" for name, value in self.fixed.items())
@@ -148,6 +157,8 @@ class Task:
         """
         given = {n: value for n in _TEXTS if (value := getattr(self, n)) and value.strip()}
         code = given.pop("code", "")
+        if sizes := self._sizes():
+            given["size"] = sizes
         limits = dict.fromkeys(given, _MAX_CHARACTERS)
         while True:
             shown = {n: quote_prose(v, limits[n]) for n, v in given.items()}
@@ -157,6 +168,12 @@ class Task:
                 return [*lines, _code_line(code)] if code else lines
             longest = max(costs, key=lambda n: costs[n])
             limits[longest] = max(int(0.9 * min(limits[longest], len(given[longest]))), 1)
+
+    def _sizes(self) -> str:
+        """Return the sizes that the description of the data does not tell already."""
+        sizes = {} if self.scale is None else self.scale.sizes
+        told = str(self.dataset or "")
+        return ", ".join(f"{n} {v:.10g}" for n, v in sizes.items() if f"{v:.10g}" not in told)
 
 
 def _code_line(code: str) -> str:

@@ -309,8 +309,8 @@ class HybridSampler(DelegatingSampler, abc.ABC):
         ]
         if not known:
             return "The middle of every range; no parameter has a well-known usual value."
-        relations = self._prior.relations(distributions)
-        return ". ".join(["Usual values: " + ", ".join(known), *filter(None, [relations])]) + "."
+        why = self._prior.sizes(distributions), self._prior.relations(distributions)
+        return ". ".join(["Usual values: " + ", ".join(known), *filter(None, why)]) + "."
 
     def _from_prior(self, turn: Turn) -> Proposal | None:
         """Return a sample around the usual values, or around the best on every other trial."""

@@ -141,7 +141,7 @@ class ModelSampler(HybridSampler, abc.ABC):
             self._prompt = replace(self._prompt, task=Task(n_trials=told.n_trials), param_docs={})
         space, seed = checked_space(given["search_space"]), checked_seed(given["seed"])
         self._prompt = replace(self._prompt, is_announced=bool(space))
-        prior = checked_prior("prior", given["prior"]).within(told.context)
+        prior = checked_prior("prior", given["prior"]).within(told.context, told.scale)
         base = given["base_sampler"]
         if base is None:
             base = self._default_base(

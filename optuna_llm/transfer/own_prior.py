@@ -22,8 +22,8 @@ from optuna_llm.prior.own import OwnPrior
 from optuna_llm.prior.own import Stated
 from optuna_llm.prior.own import Usual
 from optuna_llm.prior.own_file import read_rows
+from optuna_llm.prior.table import Axis
 from optuna_llm.prior.table import Choice
-from optuna_llm.prior.table import Scale
 from optuna_llm.sharing.checks import check_choice
 from optuna_llm.transfer.sources import Source
 from optuna_llm.transfer.sources import read_sources
@@ -180,7 +180,7 @@ def _learned_number(
 ) -> Usual:
     lowest = min(low for low, _, _ in spans)
     is_log = lowest > 0 and any(log for _, _, log in spans)
-    scale = Scale.LOG if is_log else Scale.LINEAR
+    scale = Axis.LOG if is_log else Axis.LINEAR
     scaled = [
         np.array([scale.forward(n) for v in values if (n := choice_number(v)) is not None])
         for _, values in known

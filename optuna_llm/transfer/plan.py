@@ -15,6 +15,7 @@ from optuna.trial import TrialState
 from optuna_llm.errors import ConfigurationError
 from optuna_llm.history.history import History
 from optuna_llm.prior import EmbeddedPrior
+from optuna_llm.prior.sizes import Move
 from optuna_llm.sharing.checks import checked_count
 from optuna_llm.sharing.checks import checked_space
 from optuna_llm.sharing.checks import shown
@@ -29,8 +30,7 @@ from optuna_llm.transfer.matching import match
 from optuna_llm.transfer.matching import placed
 from optuna_llm.transfer.ordering import Point
 from optuna_llm.transfer.ordering import choose
-from optuna_llm.transfer.scaling import Move
-from optuna_llm.transfer.scaling import moves
+from optuna_llm.transfer.scaling import checked_scale
 from optuna_llm.transfer.scaling import scaled
 from optuna_llm.transfer.sources import Source
 from optuna_llm.transfer.sources import read_sources
@@ -130,7 +130,7 @@ def plan(
     Raises:
         ConfigurationError: An argument is wrong; the message says which and why.
     """
-    rules = [] if scale is None else moves(scale)
+    sizes = None if scale is None else checked_scale(scale)
     n = checked_count("n", n, 1, 1000)
     if n_trials is not None:
         budget = checked_count("n_trials", n_trials, 1)
@@ -142,8 +142,11 @@ def plan(
     matches, unused = usable(
         read, distributions, len(study.directions), rename=rename, fixed=fixed, is_auto=is_auto
     )
-    matches = [scaled(m, rules) for m in matches]
-    known = {m.meanings[p.target].name for m in matches for p in m.pairs if p.target in m.meanings}
+    applied: dict[Move, None] = {}
+    if sizes is not None:
+        moved = [scaled(m, sizes) for m in matches]
+        matches = [m for m, _ in moved]
+        applied = dict.fromkeys(move for _, each in moved for move in each)
     # Points differ by what sources know; the rest is not theirs.
     shared = {pair.target for m in matches for pair in m.pairs}
     space = SearchSpace({name: d for name, d in distributions.items() if name in shared})
@@ -164,8 +167,7 @@ def plan(
     if has_usual and starts:
         # Where a source misleads, this is what a search without one would begin with.
         starts.insert(1, Start(whole, "the usual values"))
-    applied = tuple(rule for rule in rules if rule.quantity in known)
-    return Transfer(tuple(matches), tuple(starts), tuple(unused), applied)
+    return Transfer(tuple(matches), tuple(starts), tuple(unused), tuple(applied))
 
 
 def _read(study: Study, sources: Any) -> list[Source]:

@@ -21,6 +21,8 @@ from optuna_llm.transfer.plan import plan
 if TYPE_CHECKING:
     from optuna import Study
 
+    from optuna_llm.prior import Scale
+
 
 _logger = optuna.logging.get_logger(f"optuna.{__name__}")
 
@@ -34,7 +36,7 @@ def warm_start(
     rename: Mapping[str, str] | None = None,
     fixed: Mapping[str, Any] | None = None,
     n_trials: int | None = None,
-    scale: tuple[Mapping[str, float], Mapping[str, float]] | None = None,
+    scale: tuple[Scale | Mapping[str, float], Scale | Mapping[str, float]] | None = None,
 ) -> Transfer:
     """Let a study begin with the best trials of earlier ones; its space may have changed.
 
@@ -82,10 +84,10 @@ def warm_start(
             code used: it is enqueued. Of one that is gone, what the new code uses: only trials
             like that count.
         n_trials: How many trials the new study will have: a fifth of them at most is enqueued.
-        scale: The sizes of the small model that the sources have tuned and of the large one that
-            this study tunes, such as ``({"width": 128}, {"width": 1024})``; some of ``width``,
-            ``depth``, ``weights``, ``tokens``, ``batch`` and ``steps``. Learning rate, batch size
-            and weight decay move by the rules for Adam that the table names with their sources.
+        scale: The sizes of the small problem that the sources have tuned and of the large one
+            that this study tunes, such as ``({"width": 128}, {"width": 1024})``; each a
+            :class:`~optuna_llm.Scale` or a mapping. Values move by the rules of the embedded
+            prior, which the result names with their sources.
 
     Returns:
         What was transferred; printed, it is a table of how the sources fit, and of the trials.

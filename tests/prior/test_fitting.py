@@ -11,15 +11,15 @@ import pytest
 from optuna_llm.prior.fitting import choice_number
 from optuna_llm.prior.fitting import choice_text
 from optuna_llm.prior.fitting import fit
+from optuna_llm.prior.table import Axis
 from optuna_llm.prior.table import Choice
 from optuna_llm.prior.table import Number
-from optuna_llm.prior.table import Scale
 
 
-RATE = Number("rate", 0.1, (0.01, 1.0), Scale.LOG)
-COUNT = Number("count", 64, (16, 256), Scale.COUNT, special={"none": 3, "-1": 3})
-SHARE = Number("share", 0.8, (0.6, 1.0), Scale.FRACTION)
-DISCOUNT = Number("discount", 0.99, (0.9, 0.999), Scale.COMPLEMENT)
+RATE = Number("rate", 0.1, (0.01, 1.0), Axis.LOG)
+COUNT = Number("count", 64, (16, 256), Axis.COUNT, special={"none": 3, "-1": 3})
+SHARE = Number("share", 0.8, (0.6, 1.0), Axis.FRACTION)
+DISCOUNT = Number("discount", 0.99, (0.9, 0.999), Axis.COMPLEMENT)
 SWITCH = Choice("switch", {"true": 0.7, "false": 0.3})
 KERNEL = Choice("kernel", {"rbf": 6, "linear": 2, "leakyrelu": 1})
 

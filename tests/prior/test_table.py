@@ -6,11 +6,11 @@ import re
 import pytest
 
 from optuna_llm.prior.knowledge import FAMILIES
+from optuna_llm.prior.table import Axis
 from optuna_llm.prior.table import Choice
 from optuna_llm.prior.table import Family
 from optuna_llm.prior.table import Number
 from optuna_llm.prior.table import Row
-from optuna_llm.prior.table import Scale
 from optuna_llm.prior.table import key
 
 
@@ -77,8 +77,8 @@ def test_relations_are_with_rows_of_the_family_and_go_one_way(family: Family) ->
             assert 0 < low < high, row
             # The usual value of the parent is one for which the rule holds.
             assert low <= numbers[relation.to].usual <= high, row
-            assert numbers[relation.to].scale in (Scale.LOG, Scale.COUNT), row
-            assert row.scale in (Scale.LOG, Scale.COUNT), row
+            assert numbers[relation.to].scale in (Axis.LOG, Axis.COUNT), row
+            assert row.scale in (Axis.LOG, Axis.COUNT), row
             assert 0 < abs(relation.power) <= 1, row
 
 
@@ -86,7 +86,7 @@ def _kind(row: Row) -> str:
     """Rows of different kinds never apply to the same parameter."""
     if isinstance(row, Choice):
         return "choice"
-    return "fraction" if row.scale in (Scale.FRACTION, Scale.COMPLEMENT) else "number"
+    return "fraction" if row.scale in (Axis.FRACTION, Axis.COMPLEMENT) else "number"
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=_label)
@@ -114,7 +114,7 @@ def test_parents_stand_before_their_children() -> None:
 
 
 def test_an_inherited_row_keeps_its_source() -> None:
-    parent = Family("parent", "P", (Number("a", 1, (1, 2), Scale.LINEAR),), words=("p",))
+    parent = Family("parent", "P", (Number("a", 1, (1, 2), Axis.LINEAR),), words=("p",))
     child = Family("child", "C", (), words=("c",), parent=parent)
     (row,) = child.by_key["a"]
     assert child.source_of(row) == "P"
@@ -123,16 +123,16 @@ def test_an_inherited_row_keeps_its_source() -> None:
 @pytest.mark.parametrize(
     ("scale", "low", "high", "holds"),
     [
-        (Scale.FRACTION, 0.2, 1.0, True),
-        (Scale.FRACTION, 1, 30, False),
-        (Scale.COUNT, -1, 15, True),
-        (Scale.COUNT, 0.01, 0.5, False),
-        (Scale.LOG, 0.0, 1.0, True),
-        (Scale.LOG, -5, -1, False),
-        (Scale.COMPLEMENT, 0.5, 1.0, True),
-        (Scale.COMPLEMENT, 0.0, 20.0, False),
-        (Scale.LINEAR, -3, 7, True),
+        (Axis.FRACTION, 0.2, 1.0, True),
+        (Axis.FRACTION, 1, 30, False),
+        (Axis.COUNT, -1, 15, True),
+        (Axis.COUNT, 0.01, 0.5, False),
+        (Axis.LOG, 0.0, 1.0, True),
+        (Axis.LOG, -5, -1, False),
+        (Axis.COMPLEMENT, 0.5, 1.0, True),
+        (Axis.COMPLEMENT, 0.0, 20.0, False),
+        (Axis.LINEAR, -3, 7, True),
     ],
 )
-def test_domain_of_a_scale(scale: Scale, low: float, high: float, holds: bool) -> None:
+def test_domain_of_a_scale(scale: Axis, low: float, high: float, holds: bool) -> None:
     assert scale.holds(low, high) is holds

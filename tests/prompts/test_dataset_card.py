@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from optuna_llm import Scale
 from optuna_llm.errors import ConfigurationError
 from optuna_llm.prompts import DatasetCard
 from optuna_llm.prompts import Task
@@ -80,6 +81,13 @@ def test_the_task_takes_a_card(frame: pd.DataFrame) -> None:
     task = Task(dataset=card)
     assert task.dataset == card.text
     assert any("400 rows" in line for line in task.lines())
+    assert not any("size" in line for line in task.lines())
+    n_columns = frame.shape[1] - 1
+    assert task.scale == Scale(rows=400, columns=n_columns, classes=2)
+    assert Task(dataset=card, scale=Scale(rows=9)).scale == Scale(rows=9)
+    assert DatasetCard.of(frame, frame.select_dtypes("float").columns[0]).scale == Scale(
+        rows=400, columns=n_columns
+    )
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import optuna
 import pytest
 
+from optuna_llm import LLMSampler
+from optuna_llm import Scale
 from optuna_llm.chat import estimate_tokens
 from optuna_llm.errors import ConfigurationError
 from optuna_llm.prompts import Task
@@ -55,3 +58,22 @@ def test_the_number_of_trials_is_told_in_one_place_or_alike_in_both() -> None:
         Task(n_trials=30).with_budget(20)
     with pytest.raises(ConfigurationError, match="n_trials must be a positive integer"):
         Task().with_budget(0)
+
+
+def test_sizes_are_told_once_and_may_be_a_mapping() -> None:
+    task = Task(scale={"rows": 5000, "classes": 3}, model="SVM")  # type: ignore[arg-type]
+    assert task.scale == Scale(rows=5000, classes=3)
+    assert '- size: "rows 5000, classes 3"' in task.lines()
+    told = Task(scale=Scale(rows=5000, columns=4), dataset="5000 rows of weather").lines()
+    assert '- size: "columns 4"' in told
+    assert Task.of({"scale": {"width": 64}}).scale == Scale(width=64)
+    with pytest.raises(ConfigurationError, match="scale: width=0 must be"):
+        Task.of({"scale": {"width": 0}})
+
+
+def test_sizes_reach_the_prior_of_a_sampler() -> None:
+    sampler = LLMSampler(task=Task(scale=Scale(width=4096), model="network"), seed=0)
+    study = optuna.create_study(sampler=sampler)
+    study.optimize(lambda trial: trial.suggest_float("lr", 1e-6, 1, log=True), n_trials=1)
+    assert study.trials[0].params["lr"] == pytest.approx(1e-3 / 8)
+    assert "lr x 0.125: learning_rate ~ width^-0.75" in str(study.trials[0].user_attrs)
