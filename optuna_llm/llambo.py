@@ -283,13 +283,15 @@ class LLAMBOSampler(ModelSampler):
         view = self._view(turn)
         if self._in_startup(turn.history):
             n_wanted = max(self._n_startup_trials, 1)
-            usual = view.hide(self._prior.default(turn.space.distributions))
             messages = proposal_messages(
                 view.space,
                 view.history,
                 view.options(self._prompt),
                 n_candidates=n_wanted,
-                advice=Advice(defaults=usual),
+                advice=Advice(
+                    defaults=self._untried_usual(turn, view, base_params),
+                    begun=view.hide(base_params),
+                ),
                 trial_number=turn.trial.number + ahead,
             )
         else:

@@ -18,13 +18,12 @@ from optuna_llm.history.queue import Queue
 from optuna_llm.history.statement import statements
 from optuna_llm.prompts import Advice
 from optuna_llm.prompts import Beside
-from optuna_llm.prompts import Point
 from optuna_llm.prompts import View
 from optuna_llm.prompts import proposal_messages
 from optuna_llm.prompts import proposal_schema
-from optuna_llm.prompts.advice import MAX_POINTS
 from optuna_llm.prompts.answer import Reasoning
 from optuna_llm.prompts.proposal import Style
+from optuna_llm.prompts.roles import OPTIMIZER
 from optuna_llm.prompts.roles import REPEAT
 from optuna_llm.prompts.roles import is_last_part
 from optuna_llm.prompts.text import show_configuration
@@ -43,14 +42,15 @@ from optuna_llm.sharing.occasions import standstill
 from optuna_llm.sharing.options import Model
 from optuna_llm.sharing.options import SharedArguments
 from optuna_llm.sharing.options import takes_shared_arguments
+from optuna_llm.sharing.points import drawn
+from optuna_llm.sharing.points import in_words
+from optuna_llm.sharing.points import to_judge
+from optuna_llm.sharing.points import with_points
 from optuna_llm.sharing.proposal import Proposal
 from optuna_llm.sharing.proposal import Turn
-from optuna_llm.sharing.recall import OPTIMIZER
 from optuna_llm.sharing.recall import is_unheard
 from optuna_llm.sharing.recall import memory
-from optuna_llm.sharing.recall import objections
 from optuna_llm.sharing.recall import queued
-from optuna_llm.sharing.recall import with_points
 from optuna_llm.sharing.turns import INITIAL_SHARES
 from optuna_llm.sharing.turns import STARTUP_KNOWLEDGE_SHARE
 from optuna_llm.sharing.turns import is_paused
@@ -64,9 +64,6 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-
-# Points that the base sampler draws at most, until the model has no objection to one.
-_MAX_DRAWS = 4
 
 # So many configurations of earlier studies does a prompt show.
 _MAX_EARLIER = 3
@@ -247,6 +244,7 @@ class LLMSampler(ModelSampler):
         if exchange.requests:
             self._report(turn, None)
         noise = turn.outlook.noise()
+        is_noisy = noise is not None and noise.deviation > 0
         filler = {
             **self._prior.sample(turn.space.distributions, turn.rng("filler")),
             **self._base.point(turn).params,
@@ -257,7 +255,7 @@ class LLMSampler(ModelSampler):
         new = [
             i
             for i, (c, p) in enumerate(zip(candidates, whole, strict=True))
-            if not turn.tried.repeats(p) or (c.role == REPEAT and noise is not None)
+            if not turn.tried.repeats(p) or (c.role == REPEAT and is_noisy)
         ]
         chosen, overruled = choose(
             turn.history, turn.outlook, whole, [c.role for c in candidates], new
@@ -285,13 +283,7 @@ class LLMSampler(ModelSampler):
 
     def _base_point(self, turn: Turn) -> BasePoint:
         """Return the first of some points that the model has no objection to, or the best one."""
-        count = objections(turn)
-        points = [self._base.point(turn)]
-        objected = [count(points[0].params)]
-        while objected[-1] and len(points) < _MAX_DRAWS:
-            points.append(self._base.point(turn, len(points)))
-            objected.append(count(points[-1].params))
-        return points[objected.index(min(objected))]
+        return drawn(self._base, turn)[0]
 
     # ---- the model
 
@@ -301,13 +293,14 @@ class LLMSampler(ModelSampler):
         """Write the prompt now; the exchange itself may then run anywhere."""
         view = self._view(turn)
         history = turn.history
-        points = self._points(turn, ahead) if history.n_ranked else []
+        points = to_judge(self._base, turn, ahead) if history.n_ranked else []
         why = self._occasion(turn, self._waiting(turn))
         is_checkpoint = not statements(history) or is_last_part(history, self._n_trials)
         is_brief = self._prompt.reasoning == "none"
         beside = Beside(
             roles=not is_brief,
-            views=not is_brief and bool(history.n_ranked),
+            n_points=0 if is_brief else len(points),
+            rules=not is_brief and history.n_ranked > 0,
             structure=not is_brief and self._structure and is_checkpoint,
         )
         messages = proposal_messages(
@@ -315,7 +308,7 @@ class LLMSampler(ModelSampler):
             view.history,
             view.options(self._prompt),
             n_candidates=self._n_candidates,
-            advice=self._advice(turn, view, points),
+            advice=self._advice(turn, view, points, base_params),
             trial_number=turn.trial.number + ahead,
             occasion=why,
             beside=beside,
@@ -334,38 +327,21 @@ class LLMSampler(ModelSampler):
     def _n_trials(self) -> int | None:
         return self._prompt.task.n_trials
 
-    def _points(self, turn: Turn, ahead: int) -> list[dict[str, Any]]:
-        """Return some points that the base sampler would run next, for the model to judge.
-
-        None while it knows too little to expect anything of them.
-        """
-        points: list[dict[str, Any]] = []
-        known = turn.tried
-        for i in range(MAX_POINTS):
-            params = turn.outlook.active(self._base.point(turn, ahead + i).params)
-            if turn.outlook.interval(params) is None:
-                break
-            if params and not known.repeats(params):
-                points.append(params)
-                known = known.and_also(params)
-        return points
-
-    def _advice(self, turn: Turn, view: View, points: Sequence[Mapping[str, Any]]) -> Advice:
-        outlook = turn.outlook
-        noise = outlook.noise()
+    def _advice(
+        self,
+        turn: Turn,
+        view: View,
+        points: Sequence[Mapping[str, Any]],
+        begun: Mapping[str, Any],
+    ) -> Advice:
+        noise = turn.outlook.noise()
         remarks = [] if noise is None else [noise.in_words()]
-        remarks += self._from_earlier(turn, view)
-        usual = self._usual(turn)
-        expected = [outlook.interval(params) for params in points]
         return Advice(
             base_name=Advice.base_name if self._anonymize else str(self._base),
-            points=[
-                Point(view.hide(p), "" if e is None else f"expected {outlook.in_words(e)}")
-                for p, e in zip(points, expected, strict=True)
-            ],
-            remarks=remarks,
-            # What has been run speaks for itself.
-            defaults=None if turn.tried.repeats(usual) else view.hide(usual),
+            points=in_words(turn, view, points),
+            remarks=[*remarks, *self._from_earlier(turn, view)],
+            defaults=self._untried_usual(turn, view, begun),
+            begun=view.hide(begun),
             is_noisy=noise is not None and noise.counts(turn.history),
         )
 
@@ -379,11 +355,6 @@ class LLMSampler(ModelSampler):
             "The best of earlier studies of the like, those first that agree most with this one"
         )
         return [f"{agree}: {'; '.join(shown)}"] if shown else []
-
-    def _usual(self, turn: Turn) -> dict[str, Any]:
-        """Return the usual values of parameters that apply together, each beside the others."""
-        active = turn.outlook.active(self._prior.default(turn.space.distributions))
-        return self._prior.default({n: turn.space.distributions[n] for n in active})
 
     def _look_ahead(self, turn: Turn, proposal: Proposal) -> None:
         """Ask the model while the objective runs, if its turn was put off."""

@@ -92,9 +92,9 @@ class Rule:
     def standing(self, history: History) -> Standing:
         """Return what the finished trials of a study say of this rule.
 
-        Trials that keep it and trials that break it are compared in pairs; a failed trial is
-        worse than any other. It is borne out while either are too few, or if those that keep it
-        win at least half of the comparisons.
+        A rule that the best trial breaks is refuted. Else trials that keep it and trials that
+        break it are compared in pairs; a failed trial is worse than any other. It is borne out
+        while either are too few, or if those that keep it win at least half of the comparisons.
         """
         places = {id(o): i for i, o in enumerate(history.ranking)}
         worst = len(places)
@@ -108,6 +108,7 @@ class Rule:
         few = min(len(kept), len(broken)) < _MIN_ON_A_SIDE
         is_borne_out = few or wins >= 0.5 * len(kept) * len(broken)
         best = [min(side) + 1 if side and min(side) < worst else None for side in (kept, broken)]
+        is_borne_out &= best[1] != 1
         return Standing(len(kept), len(broken), best[0], best[1], is_borne_out)
 
 
@@ -158,6 +159,7 @@ class Statement(Part):
         rules: Rules, as :class:`Rule` has them.
         structure: By parameter, as :class:`Stated` has it.
         vetoed: Configurations of the base sampler that the model would not run.
+        preferred: The one of them that it liked best; empty for none.
     """
 
     occasion: str = ""
@@ -166,6 +168,7 @@ class Statement(Part):
     rules: list[dict[str, Any]] = field(default_factory=list)
     structure: dict[str, dict[str, Any]] = field(default_factory=dict)
     vetoed: list[dict[str, Any]] = field(default_factory=list)
+    preferred: dict[str, Any] = field(default_factory=dict)
 
     def entry(self) -> dict[str, Any]:
         """Return what it holds, under one key."""

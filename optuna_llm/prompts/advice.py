@@ -42,6 +42,7 @@ class Advice:
         points: What it would run, for the model to judge.
         remarks: What else is known, a sentence each.
         defaults: A usual good configuration that has not been run, complete or not.
+        begun: What the trial itself runs that the answer is asked for, if that is decided.
         is_noisy: Whether results are noisy, so that the best may be worth a repeat.
     """
 
@@ -49,6 +50,7 @@ class Advice:
     points: Sequence[Point] = ()
     remarks: Sequence[str] = ()
     defaults: Mapping[str, Any] | None = None
+    begun: Mapping[str, Any] | None = None
     is_noisy: bool = False
 
 
@@ -60,6 +62,9 @@ def advice_text(space: SearchSpace, advice: Advice) -> str:
     for letter, point in zip(letters(len(advice.points)), advice.points, strict=True):
         expected = f"; {shorten(point.expected, _MAX_REMARK)}" if point.expected else ""
         lines.append(f"  {letter}: {show_configuration(space, point.params)}{expected}")
+    if advice.begun:
+        run = show_configuration(space, advice.begun)
+        lines.append(f"- this trial runs {run}; your candidates are for the trials after it")
     if advice.defaults:
         lines.append(
             f"- usual good values, not run yet: {show_configuration(space, advice.defaults)}"

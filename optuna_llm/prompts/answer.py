@@ -9,7 +9,6 @@ from typing import Literal
 from optuna.distributions import CategoricalDistribution
 from optuna.distributions import IntDistribution
 
-from optuna_llm.prompts.advice import MAX_POINTS
 from optuna_llm.prompts.roles import ROLES
 from optuna_llm.prompts.schema import json_schema
 from optuna_llm.prompts.text import MAX_REASON
@@ -28,12 +27,14 @@ class Beside:
 
     Attributes:
         roles: The role of each candidate, and the result that is expected of it.
-        views: What the model makes of the statistical optimizer's points, and its rules.
+        n_points: How many points of the statistical optimizer the model is to judge.
+        rules: Its rules.
         structure: What it holds usual of each parameter.
     """
 
     roles: bool = False
-    views: bool = False
+    n_points: int = 0
+    rules: bool = False
     structure: bool = False
 
 
@@ -60,7 +61,8 @@ _OPTIMIZER = (
 _RULES = (
     f"at most {_MAX_RULES} bounds that good configurations keep, of one parameter or of a product "
     "or quotient of several; low or high may be null, both null only show the quantity. The "
-    "search keeps to them as far as results bear them out; they replace your earlier ones"
+    "optimizer draws up to four points for one that keeps them, as long as the best trial keeps "
+    "them and results bear them out; they replace your earlier ones"
 )
 _STRUCTURE = (
     "for each parameter of which you know something, from experience with such problems: its "
@@ -85,11 +87,14 @@ def output_format(
         candidate = f'"role": <its role>, {candidate}, "expected": <number or null>'
         told["expected"] = "the result that you expect of the candidate"
     pattern += f'"candidates": [{{{candidate}}}, ...]'
-    if beside.views:
-        pattern += ', "optimizer": [<letter>, ...], "rules": [{"multiply": [<parameter>, ...], '
+    if beside.n_points:
+        pattern += ', "optimizer": [<letter>, ...]'
+        told["optimizer"] = _OPTIMIZER
+    if beside.rules and _numbers(space):
+        pattern += ', "rules": [{"multiply": [<parameter>, ...], '
         pattern += '"divide": [<parameter>, ...], "low": <number or null>, '
         pattern += '"high": <number or null>, "why": <a few words>}, ...]'
-        told |= {"optimizer": _OPTIMIZER, "rules": _RULES}
+        told["rules"] = _RULES
     if beside.structure:
         pattern += ', "structure": [{"parameter": <parameter>, "usual": <value>, '
         pattern += '"low": <number or null>, "high": <number or null>, '
@@ -145,15 +150,22 @@ def proposal_schema(
         "minItems": n_candidates,
         "maxItems": n_candidates,
     }
-    if beside.views:
-        letter = {"type": "string", "enum": letters(MAX_POINTS)}
-        properties["optimizer"] = _list(_OPTIMIZER, letter, MAX_POINTS)
-        # Choices that are numbers have an order, and a size.
-        if numbers := [n for n, k in zip(space.names, space.n_choices, strict=True) if k == 0]:
-            properties["rules"] = _list(_RULES, _object(_rule(numbers)), _MAX_RULES)
+    if beside.n_points:
+        letter = {"type": "string", "enum": letters(beside.n_points)}
+        properties["optimizer"] = _list(_OPTIMIZER, letter, beside.n_points)
+    if beside.rules and (numbers := _numbers(space)):
+        properties["rules"] = _list(_RULES, _object(_rule(numbers)), _MAX_RULES)
     if beside.structure:
         properties["structure"] = _list(_STRUCTURE, _object(_stated(space)), len(space))
     return _object(properties)
+
+
+def _numbers(space: SearchSpace) -> list[str]:
+    """Return the parameters of which there may be rules.
+
+    Choices that are numbers have an order, and a size.
+    """
+    return [n for n, k in zip(space.names, space.n_choices, strict=True) if k == 0]
 
 
 def _rule(numbers: list[str]) -> dict[str, Any]:

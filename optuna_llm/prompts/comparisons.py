@@ -13,7 +13,6 @@ from optuna_llm.history.history import History
 from optuna_llm.history.history import Observation
 from optuna_llm.prompts.text import Results
 from optuna_llm.space.search_space import SearchSpace
-from optuna_llm.space.tried import TOLERANCE
 from optuna_llm.space.words import show_name
 from optuna_llm.space.words import show_value
 
@@ -44,8 +43,9 @@ class Change:
 def single_changes(space: SearchSpace, history: History) -> list[Change]:
     """Return the pairs of trials that differ in one parameter alone, the best trials' first.
 
-    Both have the same parameters: a choice that switches others on or off is not varied alone. Of
-    the complete trials the best hundred are looked at, of the failed ones the newest thirty.
+    Values that read the same are the same. Both have the same parameters: a choice that switches
+    others on or off is not varied alone. Of the complete trials the best hundred are looked at, of
+    the failed ones the newest thirty.
     """
     good = [o for o in history.ranking if o.values is not None][:_MAX_GOOD]
     trials = [*good, *history.failures_of_parameters[-_MAX_FAILED:]]
@@ -57,9 +57,15 @@ def single_changes(space: SearchSpace, history: History) -> list[Change]:
     n_different, which = np.zeros((2, len(trials), len(trials)), dtype=int)
     step = np.zeros(which.shape)
     unlike = np.zeros(which.shape, dtype=bool)
-    for i, column in enumerate(x.T):
+    for i, (name, column) in enumerate(zip(space.names, x.T, strict=True)):
         apart = np.nan_to_num(np.abs(column[:, None] - column))
-        differs = apart > TOLERANCE
+        read = [
+            show_value(space, name, o.intended[name]) if name in o.intended else "-"
+            for o in trials
+        ]
+        _, code = np.unique(read, return_inverse=True)
+        # A narrow range far from zero may need more digits than are shown.
+        differs = ((code[:, None] != code) & (apart > 0)) | (apart >= _LEAST)
         n_different += differs
         which[differs] = i
         np.maximum(step, apart, out=step)

@@ -10,6 +10,7 @@ from optuna.trial import TrialState
 from optuna_llm.history.history import History
 from optuna_llm.history.history import Observation
 from optuna_llm.history.statement import Rule
+from optuna_llm.prompts.roles import OPTIMIZER
 from optuna_llm.prompts.text import Results
 from optuna_llm.prompts.text import count_lines
 from optuna_llm.space.numbers import format_number
@@ -48,6 +49,8 @@ def memory_lines(
     notes: str,
     rules: Sequence[Rule],
     fates: Sequence[Fate],
+    n_turned_down: int = 0,
+    alike: Sequence[int] = (),
 ) -> list[str]:
     """Return what the model is told of its last answer, within 900 tokens.
 
@@ -57,22 +60,27 @@ def memory_lines(
         notes: Its analysis.
         rules: Its rules.
         fates: What became of its candidates.
+        n_turned_down: How many points of the optimizer it has turned down.
+        alike: The optimizer's trials since then that are like one of these.
     """
     if asked is None:
         return []
     lines = [f"YOUR LAST ANSWER, for trial {asked.number}:"]
     if notes:
         lines.append(f"- your notes: {quote_prose(notes, len(notes) + 1)}")
-    lines += [_rule_line(rule, history) for rule in rules]
+    lines += [_rule_line(rule, history, asked.number) for rule in rules]
     results = Results(history)
     by_number = {o.number: o for o in history.observations}
     lines += [_fate_line(fate, by_number, history, results) for fate in fates]
+    if n_turned_down:
+        since = f"run nevertheless: {', '.join(map(str, alike))}" if alike else "not run since"
+        lines.append(f"- the optimizer's points that you turned down, {n_turned_down}: {since}")
     while count_lines(lines) > MAX_MEMORY_TOKENS and len(lines) > 1:
         lines.pop()
     return lines if len(lines) > 1 else []
 
 
-def _rule_line(rule: Rule, history: History) -> str:
+def _rule_line(rule: Rule, history: History, asked: int) -> str:
     standing = rule.standing(history)
     if rule.low is None and rule.high is None:
         shown = [
@@ -85,7 +93,19 @@ def _rule_line(rule: Rule, history: History) -> str:
         _side("kept", standing.n_kept, standing.best_kept),
         _side("broken", standing.n_broken, standing.best_broken),
     )
-    verdict = "the search keeps to it" if standing.is_borne_out else "not borne out, not kept to"
+    since = [
+        rule.is_broken(o.intended)
+        for o in history.observations
+        if o.number > asked and o.origin is not None and o.origin.source == "base"
+        if rule.value(o.intended) is not None
+    ]
+    verdict = "the optimizer tries to keep to it"
+    if not standing.is_borne_out:
+        refuted = "the best trial breaks it" if standing.best_broken == 1 else "not borne out"
+        verdict = f"{refuted}: not kept to"
+    elif since:
+        n_kept = len(since) - sum(since)
+        verdict = f"the optimizer kept to it in {n_kept} of {len(since)} trials since"
     return f"- your rule {rule}: {'; '.join(sides)}; {verdict}"
 
 
@@ -98,6 +118,8 @@ def _fate_line(
     fate: Fate, by_number: dict[int, Observation], history: History, results: Results
 ) -> str:
     name = f"- your candidate {fate.role}".rstrip() + ": "
+    if fate.role == OPTIMIZER:
+        name = "- the optimizer's point that you preferred: "
     expectations = []
     if fate.expected is not None and not history.is_multi_objective:
         expectations.append(f"you expected {format_number(fate.expected)}")

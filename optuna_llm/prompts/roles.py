@@ -53,6 +53,8 @@ _REFINE, _VARY, _COMBINE, _BASIN, _DIVERSE, REPEAT = (
     "diverse",
     "repeat",
 )
+# What a point of the statistical sampler has that a model prefers to its own candidates.
+OPTIMIZER = "optimizer"
 # Roles that lead away from the best trials.
 ELSEWHERE = (_BASIN, _DIVERSE)
 _START = (_REFINE, _DIVERSE, _VARY, _DIVERSE)

@@ -35,6 +35,8 @@ from optuna_llm.history.cost import Cost
 from optuna_llm.history.statement import Statement
 from optuna_llm.history.study_store import StudyStore
 from optuna_llm.prompts import repair_messages
+from optuna_llm.prompts.roles import REPEAT
+from optuna_llm.replies.as_shown import as_shown
 from optuna_llm.replies.repair import repair
 from optuna_llm.replies.reply import parse_proposals
 from optuna_llm.replies.statement import Said
@@ -93,13 +95,18 @@ class Exchange:
         return cost if self.error is None else cost.with_error(self.error)
 
     def restored(self, view: View) -> Exchange:
-        """Return an exchange about a view of a study with the user's names in its candidates."""
-        candidates = (
-            replace(c, params=view.restore(c.params), reason=view.restore_text(c.reason))
-            for c in self.candidates
-        )
+        """Return an exchange about a view of a study as one about the study itself.
+
+        Its candidates have the user's names, and of trials that they copy all digits.
+        """
+
+        def own(c: Candidate) -> Candidate:
+            meant = as_shown(view.space, view.history, c.params, is_repeat=c.role == REPEAT)
+            params, reason = view.restore(meant), view.restore_text(c.reason)
+            return replace(c, params=params, reason=reason)
+
         said = self.said.restored(view.restore, view.own_name)
-        return replace(self, candidates=tuple(candidates), said=said)
+        return replace(self, candidates=tuple(map(own, self.candidates)), said=said)
 
     def legal(self, space: SearchSpace) -> Exchange:
         """Return the exchange as far as a space, whose ranges may have changed, allows it."""

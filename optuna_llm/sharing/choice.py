@@ -13,8 +13,8 @@ import numpy as np
 
 from optuna_llm.history.statement import statements
 from optuna_llm.prompts.roles import ELSEWHERE
+from optuna_llm.prompts.roles import OPTIMIZER
 from optuna_llm.sharing.occasions import standstill
-from optuna_llm.sharing.recall import OPTIMIZER
 
 
 if TYPE_CHECKING:

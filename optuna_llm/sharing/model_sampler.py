@@ -269,7 +269,7 @@ class ModelSampler(HybridSampler, abc.ABC):
         Args:
             turn: The trial.
             assistant: The model.
-            base_params: What the base sampler would try.
+            base_params: What the trial itself runs; empty where the answer is to say so.
             ahead: 1 if the answer is for the next trial.
         """
 
@@ -321,6 +321,22 @@ class ModelSampler(HybridSampler, abc.ABC):
         super()._write(study, trial, proposal, space)
         if proposal.cost.requests:
             tell_answer(trial.number, proposal, self.spending(study))
+
+    def _untried_usual(
+        self, turn: Turn, view: View, begun: Mapping[str, Any]
+    ) -> dict[str, Any] | None:
+        """Return the usual values of parameters that apply together, if they were not run yet.
+
+        Args:
+            turn: The trial.
+            view: The study as the model is shown it.
+            begun: What this trial runs; empty while that is open.
+        """
+        space = turn.space
+        active = turn.outlook.active(self._prior.default(space.distributions))
+        usual = self._prior.default({n: space.distributions[n] for n in active})
+        tried = turn.tried.and_also(begun) if begun else turn.tried
+        return None if tried.repeats(usual) else view.hide(usual)
 
     # ---- the model
 

@@ -74,8 +74,10 @@ def occasion(
     if best is not None and before is not None and best.number > last.number:
         x = space.coordinates([best.params, before.params])
         if len(space) and space.distances(x[:1], x[1])[0] >= _FAR:
+            is_own = best.origin is not None and best.origin.source == "llm"
+            whose = ", a candidate of yours," if is_own else ","
             return (
-                f"the best, trial {best.number}, lies far from the best that you saw, "
+                f"the best, trial {best.number}{whose} lies far from the best that you saw, "
                 f"trial {before.number}"
             )
     if not is_trusted:
