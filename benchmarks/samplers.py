@@ -265,7 +265,7 @@ def _tpe(seed: int) -> TPESampler:
 
 OURS: dict[str, Entry] = {
     "CQR": _plain(lambda s: CQRSampler(seed=s.seed)),
-    "LLM, no model": _plain(lambda s: LLMSampler(seed=s.seed)),
+    "LLM, no model": _plain(lambda s: LLMSampler("none", seed=s.seed)),
     # Without prefetching nothing depends on the clock, and the latency counts in full.
     "LLM": _language_model("LLMSampler", prefetch=False),
     "LLAMBO": _language_model("LLAMBOSampler"),

@@ -120,6 +120,17 @@ def test_no_model_is_one_warning_and_the_same_path(monkeypatch: pytest.MonkeyPat
     assert {"prior", "base"} <= set(sources[6:])
 
 
+def test_that_there_is_to_be_no_model_is_no_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    warnings: list[str] = []
+    monkeypatch.setattr("optuna_llm.sharing.model_sampler._logger.warning", warnings.append)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-1")
+    study = run(LLAMBOSampler("none", seed=0), 20)
+    assert warnings == []
+    monkeypatch.delenv("OPENAI_API_KEY")
+    same = run(LLAMBOSampler(seed=0), 20)
+    assert [t.params for t in study.trials] == [t.params for t in same.trials]
+
+
 def test_it_finds_better_configurations_than_random_search() -> None:
     best, random = [], []
     for seed in range(3):

@@ -39,7 +39,7 @@ AFTER = (2, 5, 10, 25, 50)
 _END = 0.01
 WITH_MODEL: dict[str, Callable[..., BaseSampler]] = {"LLM": LLMSampler, "LLAMBO": LLAMBOSampler}
 WITHOUT: dict[str, Callable[[HiddenTask, int], BaseSampler]] = {
-    "LLM, no model": lambda task, seed: LLMSampler(seed=seed),
+    "LLM, no model": lambda task, seed: LLMSampler("none", seed=seed),
     "CQR": lambda task, seed: CQRSampler(seed=seed),
     "TPE": lambda task, seed: TPESampler(seed=seed),
 }
@@ -113,16 +113,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         task=Task.of({**task.told, "n_trials": options.trials}),
         seed=seed,
     )
-    rows = {options.sampler: cells(task, run(task, sampler, options.trials))}
-    for name, build in WITHOUT.items():
-        task = HiddenTask(options.task, seed)
-        rows[name] = cells(task, run(task, build(task, seed), options.trials))
-    print(f"{task.name}, {options.trials} trials")
     head = [*map(str, AFTER), "failed", "at ends", "requests", "tokens"]
+    with_model = cells(task, run(task, sampler, options.trials))
+    print(f"{task.name}, {options.trials} trials")
     print("| sampler | " + " | ".join(head) + " |")
     print("|" + "---|" * (len(head) + 1))
-    for name, row in rows.items():
-        print(f"| {name} | " + " | ".join(row) + " |")
+    print(f"| {options.sampler} | " + " | ".join(with_model) + " |", flush=True)
+    for name, build in WITHOUT.items():
+        task = HiddenTask(options.task, seed)
+        row = cells(task, run(task, build(task, seed), options.trials))
+        print(f"| {name} | " + " | ".join(row) + " |", flush=True)
 
 
 if __name__ == "__main__":

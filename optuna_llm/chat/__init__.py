@@ -5,6 +5,7 @@ from optuna_llm.chat.budget import Budget
 from optuna_llm.chat.budget import Spending
 from optuna_llm.chat.cassette import Cassette
 from optuna_llm.chat.connect import connect
+from optuna_llm.chat.connect import is_none
 from optuna_llm.chat.connect import time_limits
 from optuna_llm.chat.failure import is_timeout
 from optuna_llm.chat.ledger import Ledger
@@ -33,6 +34,7 @@ __all__ = [
     "connect",
     "estimate_prompt_tokens",
     "estimate_tokens",
+    "is_none",
     "is_timeout",
     "reported_usage",
     "time_limits",

@@ -41,6 +41,8 @@ _URL_VARIABLE = "OPTUNA_LLM_BASE_URL"
 _KEY_VARIABLE = "OPTUNA_LLM_API_KEY"
 
 _FREE = (0.0, 0.0)
+# As the name of a model: there is to be none, whatever keys the environment holds.
+NO_MODEL = "none"
 # A few thousand tokens on the cores that the objective leaves take minutes.
 _TIMEOUT_IN_PROCESS = 600.0
 
@@ -76,6 +78,7 @@ def connect(
             - an ``openai.OpenAI`` or ``openai.AzureOpenAI`` object, with ``model_name``;
             - a function from a prompt to an answer;
             - any :class:`ChatModel`, which is returned as it is;
+            - ``"none"``: no model, whatever keys the environment holds;
             - None: the environment variable ``OPTUNA_LLM_MODEL``, with ``OPTUNA_LLM_BASE_URL`` and
               ``OPTUNA_LLM_API_KEY``; else the default model of the first provider of which the
               environment holds the key.
@@ -97,7 +100,7 @@ def connect(
             cost; None takes them from LiteLLM where that is installed and a limit on cost is set.
 
     Returns:
-        The model, or None if ``model`` is None and the environment names none.
+        The model, or None if ``model`` is ``"none"``, or is None and the environment names none.
 
     Raises:
         ConfigurationError: An argument is wrong.
@@ -118,7 +121,9 @@ def connect(
     if base_url is not None:
         base_url = check_base_url(base_url)
     variables: tuple[str, ...] = (_KEY_VARIABLE,) if base_url is not None else ()
-    if model is None and (base_url is not None or _variable(_MODEL_VARIABLE, _URL_VARIABLE)):
+    if model is None and is_none(model):
+        model = NO_MODEL
+    elif model is None and (base_url is not None or _variable(_MODEL_VARIABLE, _URL_VARIABLE)):
         model, base_url = _from_variables(base_url)
         variables = (_KEY_VARIABLE,)
     elif model is None:
@@ -127,10 +132,13 @@ def connect(
                 f"api_key without a model to use it for; give model or set {_MODEL_VARIABLE}"
             )
         model = _default_model()
-    if model is None:
-        return None
     remote = {"base_url": base_url, "api_key": api_key}
     request = {"temperature": temperature, "extra_body": extra_body}
+    if is_none(model):
+        _refuse("no model", **remote, **request, model_name=model_name, prices=prices)
+        return None
+    if model is None:
+        return None
     if isinstance(model, str):
         _refuse(f"model={model!r}", model_name=model_name)
         return _named(model, base_url, api_key, variables, settings)
@@ -147,6 +155,12 @@ def connect(
         "model must be a model name, an openai client, a function from str to str, an object with "
         f"a name and a complete method, or None; got {type(model).__name__}"
     )
+
+
+def is_none(model: object) -> bool:
+    """Whether somebody has said that there is to be no model, by argument or environment."""
+    said = _variable(_MODEL_VARIABLE) if model is None else model
+    return isinstance(said, str) and said.strip().lower() == NO_MODEL
 
 
 def time_limits(

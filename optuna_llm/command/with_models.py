@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from optuna_llm.command.arguments import add_command
 from optuna_llm.command.arguments import add_connection
 from optuna_llm.command.arguments import positive
+from optuna_llm.errors import ConfigurationError
 from optuna_llm.errors import redact
 from optuna_llm.extras import install_command
 from optuna_llm.history.stored import open_storage
@@ -19,6 +20,7 @@ from optuna_llm.history.stored import open_storage
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from optuna_llm.chat import ChatModel
     from optuna_llm.command.arguments import Commands
     from optuna_llm.sharing.model_sampler import ModelSampler
 
@@ -134,10 +136,15 @@ def _run_check(arguments: argparse.Namespace) -> int:
         deadline=arguments.timeout,
         prices=arguments.prices,
     )
-    assert model is not None
-    check = check_model(model)
+    check = check_model(_some(model))
     print(check)
     return 0 if check.works else 1
+
+
+def _some(model: ChatModel | None) -> ChatModel:
+    if model is None:
+        raise ConfigurationError('"none" stands for no model; name one, such as ollama/qwen3')
+    return model
 
 
 def add_estimate(commands: Commands) -> None:
@@ -187,8 +194,7 @@ def _run_estimate(arguments: argparse.Namespace) -> int:
     prices = None if arguments.prices is None else check_prices(arguments.prices)
     if prices is None and arguments.model is not None:
         model = connect(arguments.model, base_url=arguments.base_url)
-        assert model is not None
-        prices = prices_of(model)
+        prices = prices_of(_some(model))
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     # In the background, the last request might not be over in time to be counted.
     samplers: dict[str, Callable[..., ModelSampler]] = {

@@ -21,6 +21,7 @@ from optuna_llm.chat import Budget
 from optuna_llm.chat import Cassette
 from optuna_llm.chat import Ledger
 from optuna_llm.chat import connect
+from optuna_llm.chat import is_none
 from optuna_llm.chat import time_limits
 from optuna_llm.errors import CassetteMissError
 from optuna_llm.errors import ConfigurationError
@@ -198,14 +199,15 @@ class ModelSampler(HybridSampler, abc.ABC):
             if chat_model is not None or recorded or not cassette.needs_model:
                 chat_model = cassette.wrap(chat_model, prices=given["prices"])
         self._assistant: Assistant | None = None
-        if chat_model is None:
+        if chat_model is None and not is_none(model):
             kind = type(self).__name__
             _logger.warning(
                 f"{kind} has no language model and proposes with its embedded prior. To use"
                 f' one, pass a name such as {kind}("gpt-5-mini") or {kind}("ollama/qwen3"), or'
-                " set OPTUNA_LLM_MODEL or a provider's key."
+                f' set OPTUNA_LLM_MODEL or a provider\'s key; {kind}("none") says that there is'
+                " to be none."
             )
-        else:
+        if chat_model is not None:
             self._assistant = Assistant(chat_model, budget, max_output_tokens, deadline=deadline)
 
     def spending(self, study: optuna.Study) -> Spending:

@@ -43,7 +43,7 @@ class SharedArguments(TypedDict, total=False):
     ``model_name``, a callable ``prompt -> str``, or an object with the method ``complete`` of
     :class:`optuna_llm.chat.ChatModel`. None takes the environment variable ``OPTUNA_LLM_MODEL``,
     else a provider's key found in the environment with that provider's default model, else no
-    model: the embedded prior takes its place.
+    model: the embedded prior takes its place. ``"none"`` means no model in any case.
 
     Attributes:
         model_name: The model to ask for, where ``model`` is a client.

@@ -72,6 +72,18 @@ assert not heavy, heavy
 # ---- keys and the environment
 
 
+def test_none_is_no_model_whatever_the_environment_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-1")
+    assert connect() is not None
+    assert connect("none") is None
+    monkeypatch.setenv("OPTUNA_LLM_BASE_URL", "http://127.0.0.1:1/v1")
+    monkeypatch.setenv("OPTUNA_LLM_MODEL", "None")
+    assert connect() is None
+    assert connect("gpt-5.4-mini") is not None
+    with pytest.raises(ConfigurationError, match="api_key has no effect on no model"):
+        connect("none", api_key="sk-2")
+
+
 @pytest.mark.parametrize("name", [n for n, p in PROVIDERS.items() if p.variable is not None])
 def test_a_missing_key_shows_at_the_first_request(name: str) -> None:
     model = connect(f"{name}/some-model")
