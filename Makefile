@@ -8,8 +8,10 @@ PYTEST := $(BIN)/pytest --numprocesses $(WORKERS) --dist loadgroup --no-loadscop
 
 # Packages that are large, or that need others in other versions than the tests do.
 EXAMPLES := .venv-examples
+PEERS := $(patsubst benchmarks/peers/requirements/%.txt,.venv-peers/%/.installed,\
+	$(wildcard benchmarks/peers/requirements/*.txt))
 
-.PHONY: demo test quick lint wheel examples bench guard docs clean
+.PHONY: demo test quick lint wheel examples peers bench guard docs clean
 
 demo: $(VENV)/.demo
 	$(BIN)/optuna-llm demo
@@ -32,6 +34,9 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	@said=$$($(BIN)/lint-imports) || { echo "$$said"; exit 1; }
+
+# The other packages that benchmarks compare with; one that cannot be installed here is left out.
+peers: $(PEERS)
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks run --suite quick
@@ -72,5 +77,12 @@ $(EXAMPLES)/.installed: examples/requirements.txt pyproject.toml Makefile
 	$(EXAMPLES)/bin/pip install --quiet --no-deps "hydra-optuna-sweeper>=1.3" || echo "left out: hydra-optuna-sweeper"
 	touch $@
 
+.venv-peers/%/.installed: benchmarks/peers/requirements/%.txt
+	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	{ test ! -f $(<:.txt=.no-deps) || \
+		$(@D)/bin/pip install --quiet --no-compile --no-deps --requirement $(<:.txt=.no-deps); } && \
+		$(@D)/bin/pip install --quiet --no-compile --requirement $< && touch $@ || \
+		echo "left out: $*"
+
 clean:
-	rm -rf $(VENV) $(EXAMPLES) .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(EXAMPLES) .venv-peers .mypy_cache .pytest_cache .ruff_cache

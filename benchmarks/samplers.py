@@ -15,6 +15,7 @@ from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
+from optuna.distributions import CategoricalDistribution
 from optuna.samplers import BaseSampler
 from optuna.samplers import CmaEsSampler
 from optuna.samplers import GPSampler
@@ -24,6 +25,7 @@ from optuna.samplers import RandomSampler
 from optuna.samplers import TPESampler
 from optuna.trial import FrozenTrial
 
+from benchmarks.peers.remote import opened
 from benchmarks.standin import serve
 from benchmarks.standin import source
 from benchmarks.suites.tables import Table
@@ -65,6 +67,8 @@ class Study:
     endpoint: Endpoint = Endpoint()
 
 
+# Beyond so many trials AutoSampler takes TPE.
+_MAX_AUTO_GP = 250
 Opened = AbstractContextManager[BaseSampler]
 
 
@@ -155,15 +159,18 @@ def _plain(build: Callable[[Study], BaseSampler]) -> Entry:
     return Entry(lambda study: nullcontext(build(study)))
 
 
-def _peer(module: str, adapter: str, **options: Any) -> Entry:
-    """Return an adapter of ``benchmarks.peers``; it is imported when it is first used."""
+def _peer(module: str, environment: str, **options: Any) -> Entry:
+    """Return a peer of ``benchmarks.peers``, in an environment of its own."""
+    return Entry(lambda study: opened(study, module, environment, **options))
 
-    def adapted(study: Study) -> BaseSampler:
-        build = getattr(importlib.import_module(f"benchmarks.peers.{module}"), adapter)
-        sampler: BaseSampler = build(study, **options)
-        return sampler
 
-    return _plain(adapted)
+def _auto(study: Study) -> BaseSampler:
+    """Return what OptunaHub's AutoSampler would choose, by its published rule."""
+    spaces = study.task.space.values()
+    is_numeric = not any(isinstance(d, CategoricalDistribution) for d in spaces)
+    if is_numeric and not study.task.conditions and study.n_trials <= _MAX_AUTO_GP:
+        return GPSampler(seed=study.seed)
+    return TPESampler(multivariate=True, group=bool(study.task.conditions), seed=study.seed)
 
 
 def _stand_in(kind: str, base: Callable[[int], BaseSampler] | None = None) -> Entry:
@@ -305,12 +312,15 @@ OPTUNA: dict[str, Entry] = {
     "CMA-ES": _plain(lambda s: CmaEsSampler(seed=s.seed)),
 }
 ELSEWHERE: dict[str, Entry] = {
-    "AutoSampler": _peer("hub", "load", package="auto_sampler", name="AutoSampler"),
-    "HEBO": _peer("hub", "load", package="hebo", name="HEBOSampler", announced=True),
-    "SMAC": _peer("smac3", "SmacSampler"),
-    "Syne Tune CQR": _peer("synetune", "SyneTuneSampler", scheduler="CQR"),
-    "BORE": _peer("synetune", "SyneTuneSampler", scheduler="BORE"),
-    "ConfOpt": _peer("conformal_tuner", "ConfOptSampler"),
+    "AutoSampler": _plain(_auto),
+    "SMAC": _peer("smac_forest", "smac"),
+    "SMAC, piBO": _peer("smac_forest", "smac", prior=True),
+    "Syne Tune CQR": _peer("syne_tune_schedulers", "syne-tune", scheduler="CQR"),
+    "BORE": _peer("syne_tune_schedulers", "syne-tune", scheduler="BORE"),
+    "ConfOpt": _peer("confopt_tuner", "confopt"),
+    "Vizier": _peer("vizier_bandit", "vizier"),
+    "Ax": _peer("ax_client", "ax"),
+    "HEBO": _peer("hebo_mace", "hebo"),
 }
 # The control that is missing in the literature: known defaults cost nobody anything to try first.
 SEEDED: dict[str, Entry] = {

@@ -8,10 +8,8 @@ from pathlib import Path
 import subprocess
 import sys
 import time
-from types import SimpleNamespace
 
 import numpy as np
-import optuna
 import pytest
 
 from benchmarks import run as running
@@ -20,7 +18,6 @@ from benchmarks.results import Job
 from benchmarks.results import ResultsFile
 from benchmarks.results import Row
 from benchmarks.results import read
-from benchmarks.samplers import ELSEWHERE
 from benchmarks.samplers import OPTUNA
 from benchmarks.samplers import READING
 from benchmarks.samplers import SAMPLERS
@@ -121,18 +118,9 @@ def test_variants_are_loaded_by_name() -> None:
             assert task.reference == load("hpobench/car").reference
 
 
-HUB = ("AutoSampler", "HEBO")
-PEERS = [name for name in {**OPTUNA, **ELSEWHERE} if name not in HUB]
-
-
-@pytest.mark.parametrize("name", [*PEERS, "CQR", "LLM, no model", *READING])
-def test_every_sampler_that_is_installed(name: str, study_of) -> None:  # type: ignore[no-untyped-def]
+@pytest.mark.parametrize("name", [*OPTUNA, "AutoSampler", "CQR", "LLM, no model", *READING])
+def test_every_sampler(name: str, study_of) -> None:  # type: ignore[no-untyped-def]
     task = Bowl()
-    try:
-        with SAMPLERS[name].open(Study(task, 0, 12)):
-            pass
-    except ImportError as error:
-        pytest.skip(f"{name}: {error}")
     values = [row.value for row in study_of(Failures(task), name, 12)]
     assert len(set(values)) > 4
     seeded = f"{name}, seeded"
@@ -140,30 +128,6 @@ def test_every_sampler_that_is_installed(name: str, study_of) -> None:  # type: 
         values = [row.value for row in study_of(task, seeded, 12)]
         assert values[0] == task.loss(task.default())
         assert len(set(values)) > 4
-
-
-def test_samplers_of_the_hub(study_of, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
-    optunahub = pytest.importorskip("optunahub")
-    asked = []
-
-    def load_module(package: str) -> SimpleNamespace:
-        asked.append(package)
-        return SimpleNamespace(
-            AutoSampler=optuna.samplers.RandomSampler,
-            HEBOSampler=lambda search_space, seed: optuna.samplers.QMCSampler(seed=seed),
-        )
-
-    monkeypatch.setattr(optunahub, "load_module", load_module)
-    for name in HUB:
-        assert len(study_of(Bowl(), name, 3)) == 3
-    assert asked == ["samplers/auto_sampler", "samplers/hebo"]
-
-    def unreachable(package: str) -> None:
-        raise OSError("git fetch\nCould not resolve host: github.com")
-
-    monkeypatch.setattr(optunahub, "load_module", unreachable)
-    with pytest.raises(UnavailableError, match=r"samplers/hebo .* Could not resolve host"):
-        SAMPLERS["HEBO"].open(Study(Bowl(), 0, 3))
 
 
 def test_a_model_that_the_user_names(tmp_path: Path) -> None:

@@ -2,45 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from collections.abc import Sequence
 import random
-from typing import TYPE_CHECKING
 from typing import Any
 
+from confopt.selection.acquisition import QuantileConformalSearcher
+from confopt.selection.sampling.thompson_samplers import ThompsonSampler
+from confopt.tuning import ConformalTuner
+from confopt.wrapping import CategoricalRange
+from confopt.wrapping import FloatRange
+from confopt.wrapping import IntRange
 import numpy as np
-from optuna.distributions import BaseDistribution
-from optuna.distributions import CategoricalDistribution
-from optuna.distributions import FloatDistribution
-from optuna.distributions import IntDistribution
 
-from benchmarks.peers.ask_tell import AskTellSampler
-
-
-if TYPE_CHECKING:
-    from benchmarks.samplers import Study
+from benchmarks.peers.worker import Parameter
+from benchmarks.peers.worker import Peer
 
 
 _N_RANDOM = 15
 
 
-class ConfOptSampler(AskTellSampler):
+class ConfOpt(Peer):
     """The steps of ``ConformalTuner.tune``: 15 random configurations, then quantile boosting.
 
     The tuner evaluates by itself; here its steps are taken one by one, so that it can be asked
     and told. Workers beside the first are served from the same model.
     """
 
-    def __init__(self, study: Study) -> None:
-        from confopt.selection.acquisition import QuantileConformalSearcher
-        from confopt.selection.sampling.thompson_samplers import ThompsonSampler
-        from confopt.tuning import ConformalTuner
-
-        super().__init__(study)
+    def __init__(self, space: Sequence[Parameter], seed: int, n_trials: int) -> None:
         # ConfOpt draws from the global random numbers.
-        random.seed(study.seed)
-        np.random.seed(study.seed)
-        space = {n: _range(d) for n, d in self._space.items()}
+        random.seed(seed)
+        np.random.seed(seed)
         # The objective is never called: its steps are taken one by one.
-        self._tuner = ConformalTuner(lambda configuration: 0.0, space, minimize=True)
+        ranges = {p.name: _range(p) for p in space}
+        self._tuner = ConformalTuner(lambda configuration: 0.0, ranges, minimize=True)
         self._tuner.initialize_tuning_resources()
         self._searcher = QuantileConformalSearcher(
             quantile_estimator_architecture="qgbm",
@@ -53,7 +48,7 @@ class ConfOptSampler(AskTellSampler):
         )
         self._by_model: set[int] = set()
 
-    def propose(self, number: int) -> dict[str, Any]:
+    def propose(self, number: int) -> Mapping[str, Any]:
         """Return a random configuration, or the one with the smallest drawn quantile."""
         manager = self._tuner.config_manager
         configurations = manager.get_searchable_configurations()
@@ -82,15 +77,11 @@ class ConfOptSampler(AskTellSampler):
         self._tuner.config_manager.add_to_banned_configurations(params)
 
 
-def _range(distribution: BaseDistribution) -> Any:
-    from confopt.wrapping import CategoricalRange
-    from confopt.wrapping import FloatRange
-    from confopt.wrapping import IntRange
+def _range(p: Parameter) -> Any:
+    if p.kind == "categorical":
+        return CategoricalRange(choices=list(p.choices))
+    kind = IntRange if p.kind == "int" else FloatRange
+    return kind(min_value=p.low, max_value=p.high, log_scale=p.log)
 
-    if isinstance(distribution, CategoricalDistribution):
-        return CategoricalRange(choices=list(distribution.choices))
-    kind = IntRange if isinstance(distribution, IntDistribution) else FloatRange
-    assert isinstance(distribution, FloatDistribution | IntDistribution)
-    return kind(
-        min_value=distribution.low, max_value=distribution.high, log_scale=distribution.log
-    )
+
+build = ConfOpt
