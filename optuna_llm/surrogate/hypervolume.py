@@ -40,22 +40,19 @@ def log_expected_hypervolume_improvement(
     m = len(quantiles[0])
     step = max(_MAX_CELLS // max(len(lower), 1), 1)
     parts = [
-        _log_volumes([q[i : i + step] for q in quantiles], levels, lower, upper)
+        _log_volumes([q[i : i + step] for q in quantiles], levels, np.stack([lower, upper]))
         for i in range(0, m, step)
     ]
     return np.concatenate(parts) if parts else np.empty(0)
 
 
 def _log_volumes(
-    quantiles: Sequence[np.ndarray],
-    levels: Sequence[float] | np.ndarray,
-    lower: np.ndarray,
-    upper: np.ndarray,
+    quantiles: Sequence[np.ndarray], levels: Sequence[float] | np.ndarray, boxes: np.ndarray
 ) -> np.ndarray:
-    total = np.zeros((len(quantiles[0]), len(lower)))
-    for own, low, high in zip(quantiles, lower.T, upper.T, strict=True):
+    total = np.zeros((len(quantiles[0]), boxes.shape[1]))
+    for own, ends_of_boxes in zip(quantiles, boxes.T, strict=True):
         # Many boxes have a side in common, and sides an end.
-        sides, of_box = np.unique(np.column_stack([low, high]), axis=0, return_inverse=True)
+        sides, of_box = np.unique(ends_of_boxes, axis=0, return_inverse=True)
         ends, of_side = np.unique(sides, return_inverse=True)
         gains = np.column_stack([log_expected_improvement(own, levels, float(e)) for e in ends])
         below, above = (gains[:, of_side.reshape(sides.shape)[:, end]] for end in (0, 1))
