@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from optuna.trial import TrialState
@@ -114,6 +115,18 @@ def comparison_lines(
     if changes and left:
         blocks.append([f"Never varied alone at the best, trial {best.number}: {', '.join(left)}."])
     return blocks
+
+
+def lost_to(name: str, choice: Any, changes: Sequence[Change]) -> list[Any]:
+    """Return the choices of a parameter that are worse than another one where all else is equal.
+
+    Args:
+        name: The parameter.
+        choice: The other one.
+        changes: What :func:`single_changes` has found.
+    """
+    pairs = [(c.better.intended[name], c.worse.intended[name]) for c in changes if c.name == name]
+    return [worse for better, worse in pairs if better == choice]
 
 
 def unvaried(space: SearchSpace, best: Observation, changes: Sequence[Change]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 import re
 
 from optuna_llm.history.history import History
@@ -15,9 +16,20 @@ from optuna_llm.space.words import quote
 _MAX_REASONS = 4
 
 
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+
+
 def cause_of(o: Observation) -> str:
     """Return why a trial failed, numbers left aside."""
-    return re.sub(r"\d+(\.\d+)?", "#", o.failure)
+    return _NUMBER.sub("#", o.failure)
+
+
+def _cause_in_words(group: Sequence[Observation]) -> str:
+    """Return why some trials of one cause failed, with the ranges of the numbers that differ."""
+    numbers = zip(*(_NUMBER.findall(o.failure) for o in group), strict=True)
+    ranges = (sorted(set(column), key=float) for column in numbers)
+    shown = (r[0] if len(r) == 1 else f"{r[0]} to {r[-1]}" for r in ranges)
+    return _NUMBER.sub(lambda _: next(shown), group[0].failure)
 
 
 def causes_of(history: History) -> list[list[Observation]]:
@@ -33,20 +45,22 @@ def failure_lines(space: SearchSpace, history: History) -> list[str]:
     causes = causes_of(history)
     if not causes:
         return []
-    shown = ", ".join(f"{len(g)} x {quote(g[-1].failure, 160)}" for g in causes[:_MAX_REASONS])
+    named = causes[:_MAX_REASONS]
+    shown = ", ".join(f"{len(g)} x {quote(_cause_in_words(g), 160)}" for g in named)
     rest = sum(len(g) for g in causes[_MAX_REASONS:])
     n_failed = len(history.failures_of_parameters)
-    lines = [f"FAILED {n_failed}: {shown}" + (f", {rest} others" if rest else "") + "."]
-    others = history.ranking
+    others = f", {rest} others" if rest else ""
+    lines = [f"FAILED {n_failed}: {shown}{others}. Stay away from what failed."]
+    ranking = history.ranking
     # Each cause has its own boundary; rare ones are looked at together.
-    frequent = [g for g in causes[:_MAX_REASONS] if len(g) >= MIN_FAILURES]
+    frequent = [g for g in named if len(g) >= MIN_FAILURES]
     for group in frequent or [list(history.failures_of_parameters)]:
-        box = failure_boundary(space, group, others)
+        box = failure_boundary(space, group, ranking)
         if box is None:
             continue
         share = "all" if box.n_inside == box.n_trials else f"{box.n_inside} of"
-        sampled = " sampled" if box.n_trials < len(group) or box.n_others < len(others) else ""
-        cause = "" if len(group) == n_failed else f" with {quote(group[-1].failure, 40)}"
+        sampled = " sampled" if box.n_trials < len(group) or box.n_others < len(ranking) else ""
+        cause = "" if len(group) == n_failed else f" with {quote(_cause_in_words(group), 40)}"
         lines.append(
             f"In common: {share} {box.n_trials}{sampled} failures{cause} had {box}; "
             f"{box.n_others_inside} of {box.n_others}{sampled} other trials did."

@@ -20,9 +20,9 @@ from optuna_llm.history.scores import ScoreScale
 from optuna_llm.prompts.answer import output_format
 from optuna_llm.prompts.failures import failure_lines
 from optuna_llm.prompts.history_text import pending_text
-from optuna_llm.prompts.proposal import RULES
 from optuna_llm.prompts.proposal import PromptOptions
 from optuna_llm.prompts.proposal import problem_text
+from optuna_llm.prompts.proposal import system_message
 from optuna_llm.prompts.text import count_lines
 from optuna_llm.prompts.text import show_row
 from optuna_llm.space.search_space import SearchSpace
@@ -169,6 +169,6 @@ def candidate_messages(
         "\n".join(request),
     ]
     return [
-        {"role": "system", "content": "\n".join(RULES)},
+        system_message(space, options),
         {"role": "user", "content": "\n\n".join(part for part in parts if part)},
     ]

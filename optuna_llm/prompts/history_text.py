@@ -21,6 +21,7 @@ from optuna_llm.history.history import History
 from optuna_llm.history.history import Observation
 from optuna_llm.prompts.comparisons import Change
 from optuna_llm.prompts.comparisons import comparison_lines
+from optuna_llm.prompts.comparisons import lost_to
 from optuna_llm.prompts.comparisons import single_changes
 from optuna_llm.prompts.conditions import Begun
 from optuna_llm.prompts.conditions import condition_lines
@@ -183,6 +184,8 @@ def _headline(history: History, results: Results) -> list[str]:
     else:
         feasible = " feasible" if best.constraints else ""
         lines.append(f"Best{feasible} so far: trial {best.number}, {results.named(best)}.")
+    if any(o.constraints for o in history.complete):
+        lines.append("Meeting the constraints comes first, the objective second.")
     return lines
 
 
@@ -203,13 +206,19 @@ def _statistics(
         chosen = np.unique(np.linspace(0, len(steps) - 1, _CURVE_POINTS).round().astype(int))
         points = ", ".join(f"trial {steps[i][0]} {results.show(0, steps[i][1])}" for i in chosen)
         yield [f"Best so far over time: {points}."]
-    lines = [_effect_line(space, history, results, e) for e in effects(space, history)]
+    found = effects(space, history)
+    still = [show_name(e.name) for e in found if _is_still(space, e)]
+    lines = [
+        _effect_line(space, history, results, e, changes) for e in found if not _is_still(space, e)
+    ]
     shown_lines = [line for line in lines if line]
+    if still:
+        shown_lines.append(f"not varied among the best, so nothing is known: {', '.join(still)}")
     if shown_lines:
         n = len(history.complete)
         sampled = f", a sample of {MAX_SAMPLE}," if n > MAX_SAMPLE else ""
         yield [
-            f"What the complete trials{sampled} say (strongest effect first; trend: rank "
+            f"What the complete trials{sampled} say (strongest association first; trend: rank "
             "correlation among the best third, + where larger is better):",
             *shown_lines[:1],
         ]
@@ -217,21 +226,38 @@ def _statistics(
         yield [line]
 
 
-def _effect_line(space: SearchSpace, history: History, results: Results, e: Effect) -> str:
+def _is_still(space: SearchSpace, e: Effect) -> bool:
+    """Whether the best trials have the same number, so that they tell nothing of others."""
+    return e.elite is not None and len({show_value(space, e.name, v) for v in e.elite}) == 1
+
+
+def _effect_line(
+    space: SearchSpace,
+    history: History,
+    results: Results,
+    e: Effect,
+    changes: Sequence[Change],
+) -> str:
     """Show what is known about one parameter; empty where nothing is."""
     if e.elite is not None:
         low, high = (show_value(space, e.name, v) for v in e.elite)
-        held = f"the best {e.n_elite} have {low}" + (f" to {high}" if low != high else "")
+        held = f"the best {e.n_elite} have {low} to {high}"
         trend = "no trend" if e.correlation is None else f"trend {e.correlation:+.2f}"
         return f"{show_name(e.name)}: {held}; {trend}"
     if not e.levels:
         return ""
-    levels = [
-        f"{show_value(space, e.name, choice)} (best {_best_level(history, results, o)}, n={n})"
-        for choice, n, o in e.levels[:_MAX_LEVELS]
-    ]
+    # An order is told only where all else was equal: who proposes moves on in all parameters.
+    lost = lost_to(e.name, e.levels[0][0], changes)
+    order: list[str] = []
+    untold: list[str] = []
+    for i, (choice, n, o) in enumerate(e.levels[:_MAX_LEVELS]):
+        best = _best_level(history, results, o)
+        shown = f"{show_value(space, e.name, choice)} (best {best}, n={n})"
+        (order if i == 0 or choice in lost else untold).append(shown)
+    line = f"{show_name(e.name)}: {' > '.join(order)}"
+    line += f"; no pair tells of {', '.join(untold)}" if untold else ""
     more = len(e.levels) - _MAX_LEVELS
-    return f"{show_name(e.name)}: {' > '.join(levels)}" + (f", {more} more" if more > 0 else "")
+    return line + (f", {more} more" if more > 0 else "")
 
 
 def _best_level(history: History, results: Results, o: Observation) -> str:

@@ -17,7 +17,7 @@ def json_schema(space: SearchSpace) -> dict[str, Any]:
     """Return the JSON schema of one configuration; an optional parameter may be null.
 
     Ranges stand in the descriptions as well: some providers refuse ``minimum`` and ``maximum``,
-    and then get the schema without them.
+    and then get the schema without them. Choices stand in ``enum`` alone.
     """
     properties: dict[str, Any] = {}
     for name, distribution in space.distributions.items():
@@ -31,12 +31,13 @@ def json_schema(space: SearchSpace) -> dict[str, Any]:
                 "type": "integer" if is_integer else "number",
                 "minimum": distribution.low,
                 "maximum": distribution.high,
+                "description": describe(space, name),
             }
         if name in space.optional:
             kind["type"] = [kind["type"], "null"]
             if "enum" in kind:
                 kind["enum"].append(None)
-        properties[name] = {**kind, "description": describe(space, name)}
+        properties[name] = kind
     return {
         "type": "object",
         "properties": properties,

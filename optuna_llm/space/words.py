@@ -22,6 +22,8 @@ from optuna_llm.space.search_space import SearchSpace
 # Names that need no quotes: nothing in them could be taken for prose, CSV or markup.
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+/-]{0,63}")
 MAX_NAME = 200
+# So many choices are listed.
+MAX_CHOICES = 40
 
 
 def quote(text: str, limit: int = 120) -> str:
@@ -56,8 +58,8 @@ def describe(space: SearchSpace, name: str) -> str:
     distribution = space.distributions[name]
     if isinstance(distribution, CategoricalDistribution):
         shown = [show_name(text) for text in labels(distribution)]
-        listed = ", ".join(f"{i}={text}" for i, text in enumerate(shown))
-        text = f"one of [{listed}]"
+        more = f", {len(shown) - MAX_CHOICES} more" if len(shown) > MAX_CHOICES else ""
+        text = f"one of [{', '.join(shown[:MAX_CHOICES])}{more}]"
     else:
         assert isinstance(distribution, FloatDistribution | IntDistribution)
         kind = "integer" if isinstance(distribution, IntDistribution) else "number"

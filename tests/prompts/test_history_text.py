@@ -167,6 +167,18 @@ def test_failures_are_counted_by_reason_with_their_boundary() -> None:
     assert f"0 of {80 - failed} other trials did" in line
 
 
+def test_failures_of_one_cause_show_the_range_of_their_numbers() -> None:
+    needed = ["19.5", "24.6", "21.2"]
+
+    def objective(trial: Trial) -> float:
+        x = trial.suggest_float("x", 0, 1)
+        if trial.number < len(needed):
+            raise RuntimeError(f"{needed[trial.number]} GB needed, 16 GB there")
+        return x
+
+    assert '3 x "19.5 to 24.6 GB needed, 16 GB there". Stay away' in show(run(objective, 8))
+
+
 def test_each_cause_has_its_own_boundary() -> None:
     def objective(trial: Trial) -> float:
         x, y = trial.suggest_float("x", 0, 1), trial.suggest_float("y", 0, 1)

@@ -194,6 +194,29 @@ def test_the_number_of_trials_that_follow_is_told_or_said_to_be_unknown() -> Non
     assert "1 of 13 trials are left, this one included" in told
 
 
+def test_rules_and_schema_hold_what_applies_and_nothing_else() -> None:
+    def told(space: SearchSpace, **options: Any) -> str:
+        messages = proposal_messages(
+            space,
+            NO_HISTORY,
+            PromptOptions(**options),
+            n_candidates=3,
+            advice=None,
+            trial_number=0,
+        )
+        return messages[0]["content"]
+
+    plain = told(SPACE)
+    for word in ("null", "constraint", "fail", "role", "index", "ignored"):
+        assert word not in plain
+    assert "null" in told(SearchSpace(DISTRIBUTIONS, frozenset({"dropout"})))
+    unknown = told(SPACE, is_announced=False)
+    assert "What does not apply under the choices that you make is ignored" in unknown
+    assert "0=" not in json.dumps(json_schema(SPACE))
+    text = ask(random_history(30, constrained=True))
+    assert "Meeting the constraints comes first" in text
+
+
 # ---- the budget
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from optuna.distributions import BaseDistribution
+from optuna.distributions import IntDistribution
 from optuna.trial import Trial
+from optuna.trial import create_trial
 
 from optuna_llm.prompts.statistics import effects
 from tests.prompts.building import DISTRIBUTIONS
@@ -10,6 +13,7 @@ from tests.prompts.building import on_line
 from tests.prompts.building import random_history
 from tests.prompts.building import run
 from tests.prompts.building import show
+from tests.prompts.building import study_of
 
 
 def test_statistics_name_the_parameter_that_matters() -> None:
@@ -34,6 +38,17 @@ def test_statistics_name_the_parameter_that_matters() -> None:
     assert "; trend -0." in next(x for x in text.splitlines() if x.startswith("a: the best"))
     assert "; no trend" in next(x for x in text.splitlines() if x.startswith("b: the best"))
     assert "level: low (best" in text
+
+
+def test_what_the_best_have_not_varied_is_no_effect() -> None:
+    known: dict[str, BaseDistribution] = {n: IntDistribution(1, 100) for n in ("layers", "width")}
+    rows = [({"layers": 8, "width": 10 + i}, float(i)) for i in range(12)]
+    rows += [({"layers": 20 + i, "width": 50 + i}, 50.0 + i) for i in range(12)]
+    history = study_of([create_trial(params=p, distributions=known, value=v) for p, v in rows])
+    text = show(history)
+    assert "not varied among the best, so nothing is known: layers" in text
+    assert "layers: the best" not in text
+    assert "width: the best 5 have 10 to 14; trend" in text
 
 
 def test_an_optimum_in_the_middle_is_an_effect() -> None:
