@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from optuna_llm.cqr import CQRSampler
     from optuna_llm.llambo import LLAMBOSampler
     from optuna_llm.llm import LLMSampler
-    from optuna_llm.prior.own import Usual
     from optuna_llm.prior.scale import Scale
+    from optuna_llm.prior.usual import Usual
     from optuna_llm.prompts import DatasetCard
     from optuna_llm.prompts import Task
     from optuna_llm.reporting.best import BestConfiguration
@@ -94,7 +94,7 @@ _ROOMS = {
     "Summary": "optuna_llm.reporting.summary",
     "Task": "optuna_llm.prompts",
     "Transfer": "optuna_llm.transfer.plan",
-    "Usual": "optuna_llm.prior.own",
+    "Usual": "optuna_llm.prior.usual",
     "best_configuration": "optuna_llm.reporting.best",
     "continue_study": "optuna_llm.transfer.continued",
     "report": "optuna_llm.reporting.page",

@@ -10,9 +10,9 @@ import sys
 from typing import Any
 
 from optuna_llm.errors import ConfigurationError
-from optuna_llm.prior.own import Stated
-from optuna_llm.prior.own import Usual
-from optuna_llm.prior.own import as_choice
+from optuna_llm.prior.usual import Stated
+from optuna_llm.prior.usual import Usual
+from optuna_llm.prior.usual import as_choice
 
 
 if sys.version_info >= (3, 11):

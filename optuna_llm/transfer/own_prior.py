@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 import math
 import os
 from typing import TYPE_CHECKING
@@ -19,12 +20,15 @@ from optuna_llm.errors import ConfigurationError
 from optuna_llm.prior.fitting import choice_number
 from optuna_llm.prior.fitting import choice_text
 from optuna_llm.prior.own import OwnPrior
-from optuna_llm.prior.own import Stated
-from optuna_llm.prior.own import Usual
 from optuna_llm.prior.own_file import read_rows
 from optuna_llm.prior.table import Axis
 from optuna_llm.prior.table import Choice
+from optuna_llm.prior.usual import Stated
+from optuna_llm.prior.usual import Usual
 from optuna_llm.sharing.checks import check_choice
+from optuna_llm.transfer.learned_relations import Learned
+from optuna_llm.transfer.learned_relations import learned_relations
+from optuna_llm.transfer.learned_relations import logarithms
 from optuna_llm.transfer.sources import Source
 from optuna_llm.transfer.sources import read_sources
 
@@ -50,6 +54,7 @@ class Prior(OwnPrior):
             "lr": Usual(2e-3, range=(5e-4, 1e-2)),
             "n_layers": Usual(4, spread=1),
             "activation": {"gelu": 3, "relu": 1},
+            "weight_decay": Usual(1e-2, spread=0.3, relation={"lr": -1}),
         })
         sampler = CQRSampler(prior=prior)
 
@@ -62,7 +67,9 @@ class Prior(OwnPrior):
             their weights. What a choice is not given it has half of the least weight.
         context: Description of the task in words, for the table.
         source: Where it comes from, as rationales and ``explain`` tell it.
-        together: As for :class:`~optuna_llm.prior.EmbeddedPrior`.
+        together: Whether what is not stated moves as the table says; what you state moves by its
+            relations anyway.
+        scale: Sizes of the problem, with which values of the table move.
 
     Raises:
         ConfigurationError: An argument is wrong; the message says which and how to mend it.
@@ -98,11 +105,11 @@ class Prior(OwnPrior):
     def from_studies(
         cls, sources: Any, *, direction: str = "minimize", context: str | None = None
     ) -> Self:
-        """Learn usual values, spreads and weights of choices from the best trials of studies.
+        """Learn usual values, spreads, relations and weights of choices from studies.
 
         Each study counts the same, by the best tenth of its trials, three at least. Spreads are
         those within and between studies, and as much wider as one more study that knows nothing
-        makes them.
+        makes them. Two numbers move together where the best quarters of the studies surely do.
 
         Args:
             sources: Earlier studies, in all forms that :func:`optuna_llm.warm_start` takes, but
@@ -135,6 +142,7 @@ class Prior(OwnPrior):
         usual = {n: said for n in names if (said := _learned(n, read)) is not None}
         if not usual:
             raise ConfigurationError("sources: no trial has a parameter to learn from.")
+        usual = _with_relations(usual, read)
         count = f"{len(read)} earlier {'study' if len(read) == 1 else 'studies'}"
         return cls(
             usual, context=context, source=f"{count}: " + ", ".join(source.name for source in read)
@@ -158,8 +166,11 @@ def _learned(name: str, sources: Sequence[Source]) -> Stated | None:
 
 
 def _best_values(source: Source, name: str) -> list[Any]:
-    n_best = max(math.ceil(_BEST_SHARE * len(source.trials)), _LEAST_TRIALS)
-    return [t.params[name] for t in source.trials[:n_best] if name in t.params]
+    return [t.params[name] for t in source.trials[: _n_best(source)] if name in t.params]
+
+
+def _n_best(source: Source) -> int:
+    return max(math.ceil(_BEST_SHARE * len(source.trials)), _LEAST_TRIALS)
 
 
 def _span(distribution: BaseDistribution) -> tuple[float, float, bool] | None:
@@ -172,6 +183,39 @@ def _span(distribution: BaseDistribution) -> tuple[float, float, bool] | None:
     if len(numbers) < len(choices):
         return None
     return min(numbers), max(numbers), min(numbers) > 0
+
+
+def _with_relations(usual: dict[str, Stated], sources: Sequence[Source]) -> dict[str, Stated]:
+    """Add the relations that the sources teach; what a parent explains is no spread."""
+    numbers = {
+        name: said
+        for name, said in usual.items()
+        if isinstance(said, Usual) and said.scale == Axis.LOG.value
+    }
+    found = learned_relations(list(numbers), sources)
+    for child, learned in found.items():
+        said, parent = numbers[child], numbers[learned.parent]
+        beside = [
+            _beside(source, child, learned, parent.value)
+            for source in sources
+            if {child, learned.parent} <= source.distributions.keys()
+        ]
+        known = [pair for pair in beside if pair[1]]
+        spans = [span for distribution, _ in known if (span := _span(distribution)) is not None]
+        if known and len(spans) == len(known):
+            said = _learned_number(known, spans)
+        usual[child] = replace(said, relation={learned.parent: learned.power})
+    return usual
+
+
+def _beside(
+    source: Source, child: str, learned: Learned, usual: float
+) -> tuple[BaseDistribution, list[float]]:
+    """Return a child's best values as they would be beside the usual value of its parent."""
+    points = logarithms(source.trials[: _n_best(source)], (learned.parent, child))
+    points = points[~np.isnan(points).any(axis=1)]
+    moved = points[:, 1] - learned.power * (points[:, 0] - math.log10(usual))
+    return source.distributions[child], (10**moved).tolist()
 
 
 def _learned_number(

@@ -148,6 +148,48 @@ def test_scales() -> None:
     assert momentum == pytest.approx((0.9, (10**-0.7 - 10**-1.3) / 2), abs=0.02)
 
 
+def test_a_value_moves_with_the_parameters_that_are_stated() -> None:
+    space: Space = {
+        "lr": log(1e-5, 1e-1),
+        "batch_size": one_of(16, 64, 256),
+        "crowd": log(1, 1e4),
+        "zeal": log(1e-4, 1e4),
+    }
+    prior = OwnPrior(
+        {
+            "lr": Usual(2e-3, spread=0.1, relation={"batch_size": 1}),
+            "crowd": Usual(100),
+            "zeal": Usual(1, spread=0.1, relation={"crowd": -0.5}, source="Anna"),
+        },
+        source="the team",
+    )
+    # The parent's usual value is the table's, where it is not stated.
+    assert prior.default_value("lr", space["lr"], space, {"batch_size": 256}) == pytest.approx(
+        8e-3
+    )
+    assert prior.default_value("zeal", space["zeal"], space, {"crowd": 1}) == pytest.approx(10)
+    assert prior.default_value("zeal", space["zeal"], space, {}) == pytest.approx(1)
+    rng = np.random.default_rng(0)
+    drawn = [prior.sample(space, rng) for _ in range(100)]
+    logs = np.log10([[d["crowd"], d["zeal"]] for d in drawn])
+    assert np.polyfit(logs[:, 0], logs[:, 1], 1)[0] == pytest.approx(-0.5, abs=0.1)
+    said = prior.relations(space)
+    assert "lr moves with batch_size to the power of 1 (the team)" in said
+    assert "zeal moves with crowd to the power of -0.5 (Anna)" in said
+    # The table's own relations stay where they are: nobody has asked for them.
+    assert OwnPrior({"crowd": Usual(100)}).relations(space) == ""
+
+
+def test_a_parent_of_which_nothing_is_known_is_told_once(logged: list[str]) -> None:
+    prior = OwnPrior({"zeal": Usual(1, relation={"crowd": 1})})
+    space: Space = {"zeal": log(1e-2, 1e2), "crowd": log(1, 10)}
+    for _ in range(2):
+        assert prior.default(space)["zeal"] == 1
+    (told,) = logged
+    assert "'zeal' is said to move with 'crowd', whose usual value is not known" in told
+    assert prior.default({"zeal": space["zeal"]}) == {"zeal": 1}
+
+
 def test_special_choices() -> None:
     prior = OwnPrior({"max_depth": Usual(8, special={None: 3})})
     found = prior.lookup("max_depth", one_of(4, 8, None))
@@ -187,6 +229,21 @@ def test_it_can_be_pickled_compared_and_set_in_a_context() -> None:
         (lambda: Usual(1, range=(2, 3)), r"Usual.range=\(2, 3\) must reach .* value 1 in it"),
         (lambda: Usual(1, range=(2,)), r"Usual.range=\(2,\) must be two numbers"),  # type: ignore[arg-type]
         (lambda: Usual(1, special={"a": 0}), r"Usual.special\['a'\]=0 must be a positive number"),
+        (
+            lambda: Usual(1, relation={"b": 0}),
+            r"Usual.relation=\{'b': 0\} must map names of parameters to powers other than 0",
+        ),
+        (lambda: Usual(1, relation="b"), r"Usual.relation='b' must map"),  # type: ignore[arg-type]
+        (
+            lambda: Usual(0.5, scale="fraction", relation={"b": 1}),
+            r"Usual.relation=\{'b': 1\}: only a positive value that is no share can go",
+        ),
+        (
+            lambda: OwnPrior(
+                {"a": Usual(1, relation={"b": 1}), "b": Usual(1, relation={"A": 1})},
+            ),
+            r"usual\['a'\].relation: it moves with itself, by way of others; leave one",
+        ),
         (lambda: OwnPrior([]), r"usual=\[\] must map names of parameters"),  # type: ignore[arg-type]
         (lambda: OwnPrior({"lr": 0.1}), r"usual\['lr'\]=0.1 must be a Usual, such as Usual"),  # type: ignore[dict-item]
         (lambda: OwnPrior({"a": {}}), r"usual\['a'\]=\{\} must be a Usual"),

@@ -19,10 +19,16 @@ FILE = """
 source = "Vision team, 2026"
 
 [rows]
-lr = {usual = 0.002, range = [0.0005, 0.01], scale = "log", aliases = "learning_rate base_lr"}
 depth = {usual = 4, spread = 1, special = {none = 0.5}, source = "a paper"}
 activation = {weights = {gelu = 3, relu = 1}}
 use_amp = {on = 0.9}
+
+[rows.lr]
+usual = 0.002
+range = [0.0005, 0.01]
+scale = "log"
+aliases = "learning_rate base_lr"
+relation = {depth = -0.5}
 """
 
 
@@ -40,7 +46,9 @@ def test_rows_have_the_form_of_the_table(tmp_path: Path) -> None:
     assert prior.default(space) == pytest.approx(
         {"learning_rate": 0.002, "depth": 4, "activation": "gelu", "use_amp": True}
     )
-    assert prior.explain(space).endswith("(Vision team, 2026; a paper)")
+    first, second = prior.explain(space).splitlines()
+    assert first.endswith("(Vision team, 2026; a paper)")
+    assert second.endswith("moves with depth to the power of -0.5 (Vision team, 2026)")
 
 
 @pytest.mark.parametrize(
@@ -55,6 +63,10 @@ def test_rows_have_the_form_of_the_table(tmp_path: Path) -> None:
         ("[rows]\nlr = {usual = 1, spred = 2}", r"row 'lr': unknown key 'spred'; known are usual"),
         ("[rows]\nlr = {usual = 1, spread = -2}", r"row 'lr': Usual.spread=-2 must be a positive"),
         ("[rows]\nlr = {usual = 1, aliases = 2}", r"row 'lr': aliases=2 must be a text"),
+        (
+            "[rows]\na = {usual = 1, relation = {b = 0}}",
+            r"row 'a': Usual.relation=\{'b': 0\} must",
+        ),
         ("[rows]\na = {on = 1}", r"row 'a': on=1 must be between 0 and 1"),
         ("[rows]\na = {weights = {x = 0}}", r"row 'a': usual\['a'\]\['x'\]=0 must be a positive"),
         ("[rows]\na = {source = 's'}", r"row 'a': usual\['a'\]=\{\} must be a Usual"),
