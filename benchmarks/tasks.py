@@ -6,8 +6,9 @@ and on YAHPO, its first sketches on support vector machines, linear models and b
 and diabetes. The embedded prior's values come from documentation and papers, and were checked on
 models trained on digits, wine and diabetes. So no report task trains on these with scikit-learn
 or XGBoost. The treatment of failures and of constraints is measured on ``robust`` and on
-``constrained``; that a warm start has the usual values second, on ``transfer``. Nothing was
-chosen on ``torch``, nor on any task of REPORT.
+``constrained``; that a warm start has the usual values second, on ``transfer``. Portfolios are
+chosen on tables of their own (``benchmarks.dev.portfolios``), and how they are used on
+``knowledge``. Nothing was chosen on ``torch``, nor on any task of REPORT.
 
 A task is one line: its suite, and what the suite's module makes of the rest of the name.
 """
@@ -78,6 +79,16 @@ DEVELOPMENT = (
     "interior/kernel-friedman2",
     "interior/kernel-friedman3",
     "interior/neighbours-friedman1",
+    "knowledge/xgboost-credit",
+    "knowledge/xgboost-concrete",
+    "knowledge/lightgbm-deliveries",
+    "knowledge/forest-attrition",
+    "knowledge/svm-chile",
+    "knowledge/elastic-cars",
+    "knowledge/logistic-email",
+    "knowledge/knn-saratoga",
+    "knowledge/network-loans",
+    "knowledge/network-grades",
     "transfer/grow-xgboost-diabetes",
     "transfer/grow-elastic-diabetes",
     "transfer/grow-knn-wine",
@@ -155,6 +166,16 @@ REPORT = (
     "interior/kernel-friedman1",
     "interior/neighbours-friedman2",
     "interior/neighbours-friedman3",
+    "knowledge/xgboost-churn",
+    "knowledge/xgboost-computers",
+    "knowledge/lightgbm-pitches",
+    "knowledge/forest-jobs",
+    "knowledge/svm-leaves",
+    "knowledge/elastic-colleges",
+    "knowledge/logistic-arrests",
+    "knowledge/knn-bodies",
+    "knowledge/network-cells",
+    "knowledge/network-doctors",
     "transfer/grow-xgboost-breast_cancer",
     "transfer/grow-forest-friedman1",
     "transfer/grow-elastic-friedman1",
@@ -183,6 +204,7 @@ SUITES = {
     "constrained": "benchmarks.suites.constrained",
     "objectives": "benchmarks.suites.objectives",
     "interior": "benchmarks.suites.interior",
+    "knowledge": "benchmarks.suites.knowledge",
     "transfer": "benchmarks.suites.transfer",
 }
 # Selections of tasks across suites.

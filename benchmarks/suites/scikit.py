@@ -34,7 +34,7 @@ _DATASETS = ("breast_cancer", "diabetes", "digits", "friedman1", "iris", "wine")
 
 
 @dataclass(frozen=True)
-class _Model:
+class Model:
     """A model: its search space, and how it is built from a configuration for a kind of target."""
 
     space: dict[str, BaseDistribution]
@@ -42,14 +42,14 @@ class _Model:
     conditions: dict[str, Condition] = field(default_factory=dict)
 
 
-def _xgboost(params: Mapping[str, Any], classes: bool) -> Any:
+def build_xgboost(params: Mapping[str, Any], classes: bool) -> Any:
     import xgboost
 
     kind = xgboost.XGBClassifier if classes else xgboost.XGBRegressor
     return kind(**params, n_jobs=1, random_state=0)
 
 
-def _svm(params: Mapping[str, Any], classes: bool) -> Any:
+def build_svm(params: Mapping[str, Any], classes: bool) -> Any:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
     from sklearn.svm import SVC
@@ -59,7 +59,7 @@ def _svm(params: Mapping[str, Any], classes: bool) -> Any:
     return make_pipeline(StandardScaler(), kind(**params, max_iter=20_000))
 
 
-def _sgd(params: Mapping[str, Any], classes: bool) -> Any:
+def build_sgd(params: Mapping[str, Any], classes: bool) -> Any:
     from sklearn.linear_model import SGDClassifier
     from sklearn.linear_model import SGDRegressor
     from sklearn.pipeline import make_pipeline
@@ -70,7 +70,7 @@ def _sgd(params: Mapping[str, Any], classes: bool) -> Any:
     return make_pipeline(StandardScaler(), kind(**loss, **params, max_iter=50, random_state=0))
 
 
-def _mlp(params: Mapping[str, Any], classes: bool) -> Any:
+def build_mlp(params: Mapping[str, Any], classes: bool) -> Any:
     from sklearn.neural_network import MLPClassifier
     from sklearn.neural_network import MLPRegressor
     from sklearn.pipeline import make_pipeline
@@ -82,7 +82,7 @@ def _mlp(params: Mapping[str, Any], classes: bool) -> Any:
     return make_pipeline(StandardScaler(), kind(**own, max_iter=15, random_state=0))
 
 
-def _elastic(params: Mapping[str, Any], classes: bool) -> Any:
+def build_elastic(params: Mapping[str, Any], classes: bool) -> Any:
     from sklearn.linear_model import ElasticNet
     from sklearn.linear_model import SGDClassifier
     from sklearn.pipeline import make_pipeline
@@ -95,7 +95,7 @@ def _elastic(params: Mapping[str, Any], classes: bool) -> Any:
     return make_pipeline(StandardScaler(), model)
 
 
-def _neighbours(params: Mapping[str, Any], classes: bool) -> Any:
+def build_neighbours(params: Mapping[str, Any], classes: bool) -> Any:
     from sklearn.neighbors import KNeighborsClassifier
     from sklearn.neighbors import KNeighborsRegressor
     from sklearn.pipeline import make_pipeline
@@ -105,7 +105,7 @@ def _neighbours(params: Mapping[str, Any], classes: bool) -> Any:
     return make_pipeline(StandardScaler(), kind(**params, n_jobs=1))
 
 
-def _forest(params: Mapping[str, Any], classes: bool) -> Any:
+def build_forest(params: Mapping[str, Any], classes: bool) -> Any:
     from sklearn.ensemble import RandomForestClassifier
     from sklearn.ensemble import RandomForestRegressor
 
@@ -113,7 +113,7 @@ def _forest(params: Mapping[str, Any], classes: bool) -> Any:
     return kind(**params, n_jobs=1, random_state=0)
 
 
-def _tree(params: Mapping[str, Any], classes: bool) -> Any:
+def build_tree(params: Mapping[str, Any], classes: bool) -> Any:
     from sklearn.tree import DecisionTreeClassifier
     from sklearn.tree import DecisionTreeRegressor
 
@@ -121,7 +121,7 @@ def _tree(params: Mapping[str, Any], classes: bool) -> Any:
     return kind(**params, random_state=0)
 
 
-def _boosting(params: Mapping[str, Any], classes: bool) -> Any:
+def build_boosting(params: Mapping[str, Any], classes: bool) -> Any:
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.ensemble import HistGradientBoostingRegressor
 
@@ -130,7 +130,7 @@ def _boosting(params: Mapping[str, Any], classes: bool) -> Any:
 
 
 _MODELS = {
-    "xgboost": _Model(
+    "xgboost": Model(
         {
             "learning_rate": FloatDistribution(1e-3, 1.0, log=True),
             "n_estimators": IntDistribution(10, 200, log=True),
@@ -141,19 +141,19 @@ _MODELS = {
             "reg_lambda": FloatDistribution(1e-3, 100.0, log=True),
             "reg_alpha": FloatDistribution(1e-3, 10.0, log=True),
         },
-        _xgboost,
+        build_xgboost,
     ),
-    "svm": _Model(
+    "svm": Model(
         {
             "kernel": CategoricalDistribution(["rbf", "poly", "linear"]),
             "C": FloatDistribution(1e-3, 1e3, log=True),
             "gamma": FloatDistribution(1e-5, 10.0, log=True),
             "degree": IntDistribution(2, 5),
         },
-        _svm,
+        build_svm,
         {"gamma": ("kernel", ("rbf", "poly")), "degree": ("kernel", ("poly",))},
     ),
-    "sgd": _Model(
+    "sgd": Model(
         {
             "penalty": CategoricalDistribution(["l2", "l1", "elasticnet"]),
             "alpha": FloatDistribution(1e-7, 1.0, log=True),
@@ -161,13 +161,13 @@ _MODELS = {
             "l1_ratio": FloatDistribution(0.0, 1.0),
             "eta0": FloatDistribution(1e-5, 1.0, log=True),
         },
-        _sgd,
+        build_sgd,
         {
             "l1_ratio": ("penalty", ("elasticnet",)),
             "eta0": ("learning_rate", ("invscaling", "constant")),
         },
     ),
-    "mlp": _Model(
+    "mlp": Model(
         {
             "learning_rate_init": FloatDistribution(1e-4, 0.1, log=True),
             "batch_size": IntDistribution(8, 256, log=True),
@@ -176,24 +176,24 @@ _MODELS = {
             "alpha": FloatDistribution(1e-7, 1.0, log=True),
             "activation": CategoricalDistribution(["relu", "tanh", "logistic"]),
         },
-        _mlp,
+        build_mlp,
     ),
-    "elastic": _Model(
+    "elastic": Model(
         {
             "alpha": FloatDistribution(1e-3, 100.0, log=True),
             "l1_ratio": FloatDistribution(0.0, 1.0),
         },
-        _elastic,
+        build_elastic,
     ),
-    "knn": _Model(
+    "knn": Model(
         {
             "n_neighbors": IntDistribution(1, 25, log=True),
             "weights": CategoricalDistribution(["uniform", "distance"]),
             "p": FloatDistribution(1.0, 4.0),
         },
-        _neighbours,
+        build_neighbours,
     ),
-    "forest": _Model(
+    "forest": Model(
         {
             "n_estimators": IntDistribution(10, 200, log=True),
             "max_depth": IntDistribution(1, 30, log=True),
@@ -201,9 +201,9 @@ _MODELS = {
             "min_samples_leaf": IntDistribution(1, 50, log=True),
             "min_samples_split": IntDistribution(2, 50, log=True),
         },
-        _forest,
+        build_forest,
     ),
-    "tree": _Model(
+    "tree": Model(
         {
             "max_depth": IntDistribution(1, 30, log=True),
             "max_leaf_nodes": IntDistribution(2, 500, log=True),
@@ -212,9 +212,9 @@ _MODELS = {
             "max_features": FloatDistribution(0.05, 1.0),
             "ccp_alpha": FloatDistribution(1e-5, 0.1, log=True),
         },
-        _tree,
+        build_tree,
     ),
-    "histgb": _Model(
+    "histgb": Model(
         {
             "learning_rate": FloatDistribution(1e-3, 1.0, log=True),
             "max_iter": IntDistribution(10, 200, log=True),
@@ -222,7 +222,7 @@ _MODELS = {
             "min_samples_leaf": IntDistribution(1, 50, log=True),
             "l2_regularization": FloatDistribution(1e-6, 100.0, log=True),
         },
-        _boosting,
+        build_boosting,
     ),
 }
 
