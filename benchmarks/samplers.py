@@ -36,6 +36,7 @@ from optuna_llm import AgentSampler
 from optuna_llm import CQRSampler
 from optuna_llm import LLMSampler
 from optuna_llm import warm_start
+from optuna_llm.prior import EmbeddedPrior
 from optuna_llm.transfer.teaching import EarlierStudies
 from tests.support.neighbours import Neighbours
 from tests.support.server import ChatServer
@@ -266,6 +267,10 @@ def _language_model(name: str, **options: Any) -> Entry:
     return _plain(build)
 
 
+def _knowing(prior: EmbeddedPrior) -> Entry:
+    return _plain(lambda s: CQRSampler(prior=prior, seed=s.seed))
+
+
 def _tpe(seed: int) -> TPESampler:
     return TPESampler(seed=seed)
 
@@ -280,6 +285,12 @@ OURS: dict[str, Entry] = {
     "LLM, short prompts": _language_model(
         "LLMSampler", prefetch=False, reasoning="none", n_candidates=2, prompt_tokens=300
     ),
+}
+# What each kind of knowledge adds to usual values; "CQR" has usual values and portfolios.
+KNOWLEDGE: dict[str, Entry] = {
+    "CQR, usual values": _knowing(EmbeddedPrior(portfolios=False)),
+    "CQR, relations": _knowing(EmbeddedPrior(portfolios=False, together=True)),
+    "CQR, portfolios and relations": _knowing(EmbeddedPrior(together=True)),
 }
 # BORE with the candidates of CQRSampler, weighted by improvement and not.
 ORDER: dict[str, Entry] = {
@@ -342,6 +353,7 @@ SAMPLERS: dict[str, Entry] = {
     **OPTUNA,
     **ELSEWHERE,
     **OURS,
+    **KNOWLEDGE,
     **ORDER,
     **READING,
     **GUARD,
@@ -353,6 +365,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "optuna": tuple(OPTUNA),
     "elsewhere": tuple(ELSEWHERE),
     "ours": tuple(OURS),
+    "knowledge": ("CQR", *KNOWLEDGE),
     "order": tuple(ORDER),
     "reading": tuple(READING),
     "seeded": tuple(SEEDED),

@@ -243,9 +243,12 @@ class CQRSampler(DelegatingSampler):
         position = self._start.position(study, trial)
         is_known = self._start.is_known(position, self._inner)
         if len(space) == 0 or is_startup or is_known:
-            write_parts(study, trial, Attendance.here(trial))
-            self._label(study, trial, *self._start.label(position, self._inner))
-            return {}
+            params = self._start.configuration(history, space, position, self._inner)
+            params = {n: v for n, v in params.items() if n in history.asked}
+            announced = Announcement.native(space.distributions, params)
+            write_parts(study, trial, Attendance.here(trial), announced)
+            self._label(study, trial, *self._start.label(position, self._inner, params))
+            return params
         for _ in range(_ANNOUNCEMENTS):
             params, why, expected = self._propose(study, history, space, trial)
             # Where nobody has asked for a parameter yet, it may be another one than announced.

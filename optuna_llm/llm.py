@@ -79,8 +79,8 @@ class LLMSampler(ModelSampler):
 
     1. The first trials are ``known_good``, then the usual values of well-known hyperparameters
        (the embedded prior).
-    2. During start-up the model's zero-shot proposals, samples around the usual values and the
-       base sampler take turns.
+    2. During start-up the model's zero-shot proposals, good configurations of the family of
+       models or samples around the usual values, and the base sampler take turns.
     3. Then ``base_sampler`` proposes (by default :class:`~optuna_llm.CQRSampler`, whose surrogate
        weighs usual values and what the model has proposed against results), and the model takes
        a share of the trials that follows its measured benefit, between 0.05 and 0.7. The model

@@ -14,6 +14,7 @@ import pytest
 from optuna_llm import LLMSampler
 from optuna_llm import Task
 from optuna_llm.history.origin import SOURCES
+from optuna_llm.prior import EmbeddedPrior
 from tests.support.llm import SPACE
 from tests.support.llm import objective
 from tests.support.llm import record
@@ -99,7 +100,9 @@ def test_zero_shot_batch_is_asked_for_with_trial_0_if_the_space_is_known(
     serve: Callable[..., ChatServer],
 ) -> None:
     server = serve(well_behaved())
-    study = run(sampler_for(server, n_candidates=4, prefetch=False), 1)
+    # The portfolio is so good here that the search moves, which is an occasion to ask.
+    prior = EmbeddedPrior(portfolios=False)
+    study = run(sampler_for(server, n_candidates=4, prefetch=False, prior=prior), 1)
     assert server.count == 1
     assert sources(study) == ["prior"]
     assert len(record(study.trials[0])["candidates"]) == 4

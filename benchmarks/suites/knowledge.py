@@ -166,8 +166,8 @@ class OnTable(Training):
         return real_tables.load(self._table, _N_ROWS)
 
     def find_reference(self) -> Reference:
-        """Find the best known loss by 150 random configurations and 100 local moves."""
-        return search_reference(self, n_random=150, n_rounds=10, n_parents=5, n_children=2)
+        """Find the best known loss by 100 random configurations and 60 local moves."""
+        return search_reference(self, n_random=100, n_rounds=6, n_parents=5, n_children=2)
 
 
 def load(name: str) -> OnTable:

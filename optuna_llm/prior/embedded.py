@@ -26,6 +26,8 @@ from optuna_llm.prior.parameter import ParameterPrior
 from optuna_llm.prior.parameter import check_spread
 from optuna_llm.prior.parameter import default_value
 from optuna_llm.prior.parameter import sample_value
+from optuna_llm.prior.portfolio import configurations
+from optuna_llm.prior.portfolio import sources
 from optuna_llm.prior.relations import Parent
 from optuna_llm.prior.relations import given_parents
 from optuna_llm.prior.relations import in_words
@@ -58,11 +60,14 @@ class EmbeddedPrior:
             learning rate with the batch size, say. Not the default, because it has not been
             found to help, see docs/prior.md.
         scale: Sizes of the problem, with which usual values move.
+        portfolios: Whether a search begins with good configurations of the family of models,
+            where the table has some, and not only with usual values.
     """
 
     context: str | None = None
     together: bool = False
     scale: Scale | None = None
+    portfolios: bool = True
 
     def within(self, context: str | None, scale: Scale | None = None) -> Self:
         """Return it with a description of the task and sizes, unless it has them already."""
@@ -197,27 +202,37 @@ class EmbeddedPrior:
             values[name] = sample_value(space[name], prior, draws[name], spread, at)
         return {name: values[name] for name in space}
 
+    def portfolio(self, space: Mapping[str, BaseDistribution]) -> list[dict[str, Any]]:
+        """Return configurations of which one is good on most data, for the first trials.
+
+        Each has a value for every parameter that is known. There are none for most families.
+        """
+        return configurations(space, self._default_priors(space)) if self.portfolios else []
+
     def explain(self, space: Mapping[str, BaseDistribution]) -> str:
         """Say in one line for each family which values of :meth:`default` are known, and why."""
         values: dict[str, list[str]] = {}
-        sources: dict[str, dict[str, None]] = {}
+        said_by: dict[str, dict[str, None]] = {}
         unknown = []
-        for name, prior in self._default_priors(space).items():
+        priors = self._default_priors(space)
+        for name, prior in priors.items():
             if prior is None:
                 unknown.append(name)
             else:
                 values.setdefault(prior.family, []).append(f"{name} {format_value(prior.value)}")
-                sources.setdefault(prior.family, {}).update(
+                said_by.setdefault(prior.family, {}).update(
                     dict.fromkeys(prior.source.split("; "))
                 )
         lines = [
-            f"{family}: {', '.join(values[family])} ({'; '.join(sources[family])})"
+            f"{family}: {', '.join(values[family])} ({'; '.join(said_by[family])})"
             for family in values
         ]
-        sizes, relations = self.sizes(space), self.relations(space)
+        first = sources(priors) if self.portfolios else ()
+        sizes, relations = self.sizes(space), in_words(self._related(priors))
         return "\n".join(
             [
                 *lines,
+                *([f"good configurations: {'; '.join(first)}"] if first else []),
                 *([f"sizes: {sizes}"] if sizes else []),
                 *([f"relations: {relations}"] if relations else []),
                 *(["not known: " + ", ".join(unknown)] if unknown else []),

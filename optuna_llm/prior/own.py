@@ -56,8 +56,9 @@ class OwnPrior(EmbeddedPrior):
         source: str = "stated by the user",
         together: bool = False,
         scale: Scale | None = None,
+        portfolios: bool = True,
     ) -> None:
-        super().__init__(context, together, scale=scale)
+        super().__init__(context, together, scale, portfolios)
         object.__setattr__(self, "usual", _checked(usual))
         object.__setattr__(self, "source", source)
         object.__setattr__(self, "_by_key", {key(name): name for name in self.usual})

@@ -42,6 +42,8 @@ from optuna_llm.sharing.given import fixed_params
 from optuna_llm.sharing.proposal import Proposal
 from optuna_llm.sharing.proposal import Turn
 from optuna_llm.sharing.start_up import MAX_FAILURES
+from optuna_llm.sharing.start_up import OF_PORTFOLIO
+from optuna_llm.sharing.start_up import next_of_portfolio
 from optuna_llm.sharing.start_up import without_failures
 from optuna_llm.sharing.streams import RandomStreams
 from optuna_llm.space.search_space import SearchSpace
@@ -313,7 +315,10 @@ class HybridSampler(DelegatingSampler, abc.ABC):
         return ". ".join(["Usual values: " + ", ".join(known), *filter(None, why)]) + "."
 
     def _from_prior(self, turn: Turn) -> Proposal | None:
-        """Return a sample around the usual values, or around the best on every other trial."""
+        """Return what the prior proposes: first the portfolio of the family, where there is one.
+
+        Then samples around the usual values, or around the best trial's on every other trial.
+        """
         best = turn.history.best if len(turn.history.complete) >= _MIN_TRIALS_TO_CENTRE else None
         near_best = best is not None and turn.trial.number % 2 == 1
         sample = self._prior.sample(
@@ -322,6 +327,11 @@ class HybridSampler(DelegatingSampler, abc.ABC):
             spread=_PRIOR_SPREAD,
             centre=best.params if best is not None and near_best else None,
         )
+        first = {}
+        if self._in_startup(turn.history):
+            first = next_of_portfolio(self._prior, turn.history, turn.space)
+        if first:
+            return Proposal({**sample, **first}, Origin("prior", OF_PORTFOLIO.capitalize()))
         if turn.tried.repeats(sample):
             return None
         centre = "the best trial's" if near_best else "the usual"

@@ -1,4 +1,4 @@
-"""The first trials of a study: known good ones, usual values, a Latin hypercube around them."""
+"""The first trials of a study: known good ones, usual values, a portfolio, a Latin hypercube."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from optuna_llm.space.search_space import SearchSpace
 
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from collections.abc import Sequence
 
     from optuna import Study
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 _EVEN_SHARE = 0.5
 # How often what is known to be good fails before its parameters are taken for the reason.
 MAX_FAILURES = 2
+OF_PORTFOLIO = "one of a few configurations of which one is good on most data."
+# A configuration of a portfolio this near to a trial, in the mean over parameters, is no news.
+_ALIKE = 0.05
 
 
 class StartUp:
@@ -135,9 +139,26 @@ class StartUp:
         (coordinate,) = Encoding(space).domain.at(np.array([[unit]]))[0]
         return space.value(name, coordinate)
 
-    def label(self, position: int | None, independent: BaseSampler | None) -> tuple[Source, str]:
+    def configuration(
+        self,
+        history: History,
+        space: SearchSpace,
+        position: int | None,
+        independent: BaseSampler | None,
+    ) -> dict[str, Any]:
+        """Return what a trial takes from the portfolio of its family; nothing for most trials."""
+        is_usual = position == len(self._given.known_good)
+        if self._prior is None or is_usual or not self._is_turn_of_prior(position, independent):
+            return {}
+        return next_of_portfolio(self._prior, history, space)
+
+    def label(
+        self, position: int | None, independent: BaseSampler | None, params: Mapping[str, Any]
+    ) -> tuple[Source, str]:
         """Return who proposes a trial of the design, and why."""
         n_known = len(self._given.known_good)
+        if params:
+            return "prior", f"Start-up: {OF_PORTFOLIO}"
         if position is not None and position < n_known:
             return "prior", self._given.claim(position)
         if self._is_turn_of_prior(position, independent):
@@ -170,6 +191,15 @@ class StartUp:
             return False
         usual = self._prior.default(history.parameters)
         return history.tried(SearchSpace(history.parameters)).repeats(usual)
+
+
+def next_of_portfolio(
+    prior: EmbeddedPrior, history: History, space: SearchSpace
+) -> dict[str, Any]:
+    """Return the next good configuration of the family of models that no trial is like, if any."""
+    known = prior.portfolio(space.distributions)
+    tried = history.tried(space) if known else None
+    return next((c for c in known if tried is None or not tried.are_near(c, _ALIKE)), {})
 
 
 def without_failures(history: History) -> History:

@@ -65,6 +65,18 @@ class Tried:
         both_lack = np.isnan(self.coordinates) & (self.inactive | optional)
         return bool((self._agree(configuration) & (~lacked | both_lack).all(axis=1)).any())
 
+    def are_near(self, configuration: Mapping[str, Any], distance: float) -> bool:
+        """Say whether a new configuration is as near to one of these as a distance, or nearer.
+
+        The distance is the mean over the parameters that both have of the difference of their
+        coordinates; choices without an order are 1 apart.
+        """
+        new = self.space.coordinates([configuration])[0]
+        return any(
+            self.space.distances(old[None], np.where(np.isnan(old), np.nan, new))[0] <= distance
+            for old in np.where(np.isnan(new), np.nan, self.coordinates)
+        )
+
     def hold(self, part: Mapping[str, Any]) -> bool:
         """Say whether one of these is what a part of a configuration has become."""
         return bool(self._agree(part).any())

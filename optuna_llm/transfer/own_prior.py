@@ -70,6 +70,7 @@ class Prior(OwnPrior):
         together: Whether what is not stated moves as the table says; what you state moves by its
             relations anyway.
         scale: Sizes of the problem, with which values of the table move.
+        portfolios: As for :class:`~optuna_llm.prior.EmbeddedPrior`.
 
     Raises:
         ConfigurationError: An argument is wrong; the message says which and how to mend it.

@@ -78,6 +78,8 @@ def test_a_table_is_read_as_it_is() -> None:
         "sklearn/svm-breast_cancer",
         "sklearn/sgd-digits",
         "bbob/f8-5d",
+        "knowledge/svm-chile",
+        "knowledge/knn-saratoga",
     ],
 )
 def test_a_task_of_each_kind(name: str) -> None:

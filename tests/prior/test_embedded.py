@@ -65,9 +65,10 @@ def test_nothing_is_said_of_strangers(name: str, distribution: BaseDistribution)
 def test_explain_names_what_is_known_and_what_is_not() -> None:
     space = {"eta": log(0.01, 1), "colsample_bytree": real(0.2, 1), "foo": real(0, 1)}
     text = EmbeddedPrior().explain(space)
-    first, second = text.splitlines()
+    first, second, third = text.splitlines()
     assert first.startswith("xgboost: eta 0.1, colsample_bytree 0.8 (XGBoost documentation; ")
-    assert second == "not known: foo"
+    assert second.startswith("good configurations: 4 of xgboost (")
+    assert third == "not known: foo"
 
 
 # --------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from optuna_llm import CQRSampler
 from optuna_llm import LLMSampler
 from optuna_llm.history.history import History
 from optuna_llm.history.statement import statements
+from optuna_llm.prior import EmbeddedPrior
 from tests.support.llm import SPACE
 from tests.support.llm import objective
 from tests.support.models import Local
@@ -134,7 +135,8 @@ def test_rules_are_kept_to_by_the_base_sampler_as_far_as_results_bear_them_out()
 def test_points_that_the_model_turns_down_are_kept_with_the_trial() -> None:
     model = Local(talkative(optimizer=["B"]))
     base = CQRSampler(seed=0)  # What a random one would run is not told.
-    study = study_with(model, 30, search_space=SPACE, base_sampler=base)
+    prior = EmbeddedPrior(portfolios=False)  # Its configurations would leave nothing to turn down.
+    study = study_with(model, 30, search_space=SPACE, base_sampler=base, prior=prior)
     said = [s for _, s in statements(History.from_study(study))]
     assert any(s.vetoed for s in said)
     assert any("B: {" in p for p in model.prompts)
