@@ -22,6 +22,12 @@ from optuna_llm.errors import ConfigurationError
 
 MAX_CHARACTERS = 20_000
 _MAX_NODES = 4_000
+# Trees are walked recursively, a few calls for each level.
+_MAX_DEPTH = 100
+# More than these no study tells apart.
+_MAX_NUMBERS = 30
+# A column of a database holds a parameter's name.
+_MAX_NAME = 40
 # A literal is tuned within this factor of what was written.
 _FACTOR = 10.0
 _STRUCTURAL = (0.0, 1.0)
@@ -72,27 +78,28 @@ class Source:
     function: str
 
     @functools.cached_property
-    def _tree(self) -> ast.Module:
+    def tree(self) -> ast.Module:
+        """What it parses to."""
         return ast.parse(self.text)
 
     @functools.cached_property
     def numbers(self) -> tuple[Number, ...]:
         """The numbers that it declares, in order, no two of one name."""
         found = _Numbers()
-        found.visit(copy.deepcopy(self._tree))
+        found.visit(copy.deepcopy(self.tree))
         return tuple(found.numbers)
 
     @functools.cached_property
     def canonical(self) -> str:
         """A digest that is the same for versions that differ in names, comments and numbers."""
-        tree = _Numbers().visit(copy.deepcopy(self._tree))
+        tree = _Numbers().visit(copy.deepcopy(self.tree))
         tree = _Plain(self.function).visit(tree)
         return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
 
     def with_numbers(self, values: Mapping[str, float]) -> str:
         """Return the source with other numbers, by their names; it is laid out anew."""
         return ast.unparse(
-            ast.fix_missing_locations(_Numbers(values).visit(copy.deepcopy(self._tree)))
+            ast.fix_missing_locations(_Numbers(values).visit(copy.deepcopy(self.tree)))
         )
 
 
@@ -108,21 +115,9 @@ def checked_source(text: object, like: ast.FunctionDef, imports: Sequence[str]) 
         ConfigurationError: It is something else; the message says what.
     """
     name = like.name
-    if not isinstance(text, str):
-        raise ConfigurationError(f"a version of {name!r} must be its source, not {text!r:.80}.")
-    if len(text) > MAX_CHARACTERS:
-        raise ConfigurationError(
-            f"a version of {name!r} has {len(text):,} characters; at most {MAX_CHARACTERS:,} are"
-            " taken, so write a shorter one."
-        )
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise ConfigurationError(f"a version of {name!r} does not parse: {error}.") from None
-    if sum(1 for _ in ast.walk(tree)) > _MAX_NODES:
-        raise ConfigurationError(f"a version of {name!r} is too long; write a shorter one.")
+    source = parsed(text, name)
     imported = (ast.Import, ast.ImportFrom)
-    rest = [node for node in tree.body if not isinstance(node, imported)]
+    rest = [node for node in source.tree.body if not isinstance(node, imported)]
     if len(rest) != 1 or not isinstance(rest[0], ast.FunctionDef) or rest[0].name != name:
         raise ConfigurationError(
             f"a version of {name!r} must be that one function, with imports before it at most."
@@ -132,10 +127,60 @@ def checked_source(text: object, like: ast.FunctionDef, imports: Sequence[str]) 
             f"a version of {name!r} must take ({ast.unparse(like.args)}), not"
             f" ({ast.unparse(rest[0].args)})."
         )
-    _check_words(name, tree, imports)
-    source = Source(text, name)
-    _ = source.numbers  # Raises where one is declared otherwise.
+    _check_words(name, source.tree, imports)
+    if len(source.numbers) > _MAX_NUMBERS:
+        raise ConfigurationError(
+            f"a version of {name!r} has {len(source.numbers)} numbers to be tuned; at most"
+            f" {_MAX_NUMBERS} are, so write fewer with a decimal point."
+        )
     return source
+
+
+def parsed(text: object, name: str) -> Source:
+    """Return a source that can be read and shown, whatever it does.
+
+    Args:
+        text: The source.
+        name: Name of its function.
+
+    Raises:
+        ConfigurationError: It cannot; the message says why.
+    """
+    if not isinstance(text, str):
+        raise ConfigurationError(f"a version of {name!r} must be its source, not {text!r:.80}.")
+    if len(text) > MAX_CHARACTERS:
+        raise ConfigurationError(
+            f"a version of {name!r} has {len(text):,} characters; at most {MAX_CHARACTERS:,} are"
+            " taken, so write a shorter one."
+        )
+    # Whoever reads it must see what is run: such characters turn lines around, or drive terminals.
+    unseen = next((c for c in text if not c.isprintable() and c not in "\n\r\t"), None)
+    if unseen is not None:
+        raise ConfigurationError(
+            f"a version of {name!r} holds U+{ord(unseen):04X}, which cannot be seen; leave it out."
+        )
+    source = Source(text, name)
+    try:
+        tree = source.tree
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise ConfigurationError(f"a version of {name!r} does not parse: {error}.") from None
+    if sum(1 for _ in ast.walk(tree)) > _MAX_NODES:
+        raise ConfigurationError(f"a version of {name!r} is too long; write a shorter one.")
+    if _depth(tree) > _MAX_DEPTH:
+        raise ConfigurationError(
+            f"a version of {name!r} is nested more than {_MAX_DEPTH} levels deep; write a"
+            " flat one."
+        )
+    return source
+
+
+def _depth(tree: ast.AST) -> int:
+    """Return how many nodes lie within each other at most."""
+    level, depth = [tree], 0
+    while level:
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+        depth += 1
+    return depth
 
 
 def _check_words(name: str, tree: ast.Module, imports: Sequence[str]) -> None:
@@ -203,9 +248,9 @@ class _Numbers(ast.NodeTransformer):
             given = [ast.literal_eval(a) for a in node.args]
             named = {k.arg: ast.literal_eval(k.value) for k in node.keywords}
             declared = _declared(*given, **named)  # type: ignore[arg-type]
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise ConfigurationError(
-                f"{ast.unparse(node)} must be number(value, low, high, log=False): {error}"
+                f"{ast.unparse(node):.80} must be number(value, low, high, log=False): {error}"
             ) from None
         return self._taken(*declared)
 
@@ -215,13 +260,14 @@ class _Numbers(ast.NodeTransformer):
         if type(value) is not float or value in _STRUCTURAL or not math.isfinite(value):
             return node
         low, high = (float(f"{end:.12g}") for end in (value / _FACTOR, value * _FACTOR))
-        ranged = FloatDistribution(low, high, log=True)
-        return self._taken(value, ranged)
+        if low == 0 or not math.isfinite(high):
+            return node  # At the end of what numbers there are: it stands for nothing or no bound.
+        return self._taken(value, FloatDistribution(low, high, log=True))
 
     def _taken(self, value: float, distribution: FloatDistribution) -> ast.AST:
         taken = {known.name for known in self.numbers}
-        name = self._target if self._target and self._target not in taken else ""
-        name = name or str(len(self.numbers))
+        is_name = 0 < len(self._target) <= _MAX_NAME and self._target not in taken
+        name = self._target if is_name else str(len(self.numbers))
         self.numbers.append(Number(name, value, distribution))
         if self._values is None:
             return ast.Name("#", ast.Load())
@@ -233,6 +279,8 @@ def _declared(
 ) -> tuple[float, FloatDistribution]:
     if not low <= value <= high:
         raise ValueError(f"{value} is not within {low} and {high}.")
+    if not math.isfinite(high - low):
+        raise ValueError(f"{low} to {high} is no range.")
     return float(value), FloatDistribution(float(low), float(high), log=bool(log))
 
 

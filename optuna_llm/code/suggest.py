@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+import contextlib
 from dataclasses import replace
 import difflib
+import functools
 from typing import TYPE_CHECKING
 from typing import Any
 
@@ -16,6 +18,7 @@ from optuna_llm.code.parameter import CodeParameter
 from optuna_llm.code.parameter import Limits
 from optuna_llm.code.parameter import shown_arguments
 from optuna_llm.code.source import Source
+from optuna_llm.code.source import parsed
 from optuna_llm.code.writing import Writer
 from optuna_llm.errors import ConfigurationError
 from optuna_llm.errors import SandboxError
@@ -155,7 +158,7 @@ def _run_by(trial: FrozenTrial, name: str) -> tuple[Source, int]:
     stored, number = stored_choice(trial, name), trial.params.get(name)
     if stored is None or not isinstance(number, int):
         raise ConfigurationError(f"trial {trial.number} has run no version of {name!r}.")
-    return Source(stored.value, name), number
+    return parsed(stored.value, name), number
 
 
 def _loaded(trial: FrozenTrial, name: str, limits: Limits) -> Version:
@@ -200,7 +203,8 @@ class _Suggestion:
             source = self._parameter.source(stored.value)
         elif isinstance(fixed.get(self._name), str):
             as_written = self._parameter.source(fixed[self._name])
-            source = self._same(as_written) or as_written
+            twin = self._twin(as_written)
+            source = as_written if twin is None else self._offered[twin]
         elif self._name in fixed:
             source = self._numbered(fixed[self._name])
         else:
@@ -222,22 +226,26 @@ class _Suggestion:
 
     def _chosen(self) -> Source:
         """Return what the sampler takes among the versions that keep today's contract."""
-        offered = {}
-        for number, stored in self._known.items():
-            try:
-                offered[number] = self._parameter.source(stored.value)
-            except ConfigurationError:
-                continue  # The contract has changed since.
+        offered = self._offered
         own = self._parameter.source(self._parameter.text)
         is_new = all(own.canonical != source.canonical for source in offered.values())
         if not is_new:
-            written = self._written(offered)
+            written = self._written()
             if written is not None:
                 return written
         number = chosen_version(self._trial, self._name, list(offered), int(is_new))
         return own if number == NEW else offered[number]
 
-    def _written(self, offered: Mapping[int, Source]) -> Source | None:
+    @functools.cached_property
+    def _offered(self) -> dict[int, Source]:
+        """The versions that keep today's contract: it may have changed since they were born."""
+        offered = {}
+        for number, stored in self._known.items():
+            with contextlib.suppress(ConfigurationError):
+                offered[number] = self._parameter.source(stored.value)
+        return offered
+
+    def _written(self) -> Source | None:
         """Return a new version of the model's, on its turn."""
         parameter = self._parameter
         examples = [f"{self._name}{shown_arguments(a)}" for a in parameter.examples]
@@ -245,33 +253,29 @@ class _Suggestion:
 
         def check(text: str) -> Source:
             source = parameter.source(text)
-            for number, known in offered.items():
-                born = self._births.get(number)
-                behaviour = self._behaviour(source)
-                is_alike = behaviour is not None and born and born.behaviour == behaviour
-                if known.canonical == source.canonical or is_alike:
-                    raise ConfigurationError(f"it does the same as version {number}")
+            twin = self._twin(source)
+            if twin is not None:
+                raise ConfigurationError(f"it does the same as version {twin}")
             return source
 
         def tuned(text: str, number: int, params: Mapping[str, float]) -> str:
             return _with_params(Source(text, self._name), number, params)
 
-        known = {n: s for n, s in self._known.items() if n in offered}
+        known = {n: s for n, s in self._known.items() if n in self._offered}
         written = Writer(self._trial, contract, self._name, known, check, tuned).written()
         if written is None:
             return None
         self._birth = written.birth
         return written.source
 
-    def _same(self, source: Source) -> Source | None:
+    def _twin(self, source: Source) -> int | None:
         """Return the known version that another one equals, up to numbers or by its behaviour."""
         behaviour = self._behaviour(source)
-        for number, stored in self._known.items():
-            known = self._parameter.source(stored.value)
+        for number, known in self._offered.items():
             born = self._births.get(number)
             alike = born is not None and behaviour is not None and born.behaviour == behaviour
             if known.canonical == source.canonical or alike:
-                return known
+                return number
         return None
 
     def _behaviour(self, source: Source) -> str | None:

@@ -77,6 +77,7 @@ def _name(given: str | None, names: list[str]) -> str:
 
 def _lines(members: list[Member]) -> list[str]:
     from optuna_llm.reporting.versions import diff
+    from optuna_llm.space.words import visible
 
     by_number = {member.number: member for member in members}
     lines: list[str] = []
@@ -90,8 +91,8 @@ def _lines(members: list[Member]) -> list[str]:
         lines.append(f"{margin}version {member.number}{by}, {member.n_trials} trials, {best}{why}")
         parent = by_number.get(member.parent)
         body = member.stored.text if parent is None else diff(parent, member)
-        lines += [f"{margin}  | {line}" for line in body.splitlines()]
-    return lines
+        lines += [f"{margin}  | {line.expandtabs()}" for line in body.splitlines()]
+    return [visible(line) for line in lines]  # Anybody may have written them.
 
 
 def _plain(member: Member) -> dict[str, object]:

@@ -29,8 +29,12 @@ MAX_CHOICES = 40
 def quote(text: str, limit: int = 120) -> str:
     """Show a text as a JSON string on one line, exactly, but cut visibly after ``limit``."""
     cut = text if len(text) <= limit else text[: limit - 1] + "…"
-    escaped = json.dumps(cut, ensure_ascii=False)
-    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in escaped)
+    return visible(json.dumps(cut, ensure_ascii=False))
+
+
+def visible(line: str) -> str:
+    """Show the characters of a line that cannot be seen, or drive terminals, by their codes."""
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in line)
 
 
 def quote_prose(text: str, limit: int = 120) -> str:

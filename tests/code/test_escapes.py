@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+import errno
+import math
 import os
 from pathlib import Path
+import platform
 import socket
 import subprocess
 import sys
@@ -144,6 +147,67 @@ def test_memory_is_bounded() -> None:
     refused(grow, "MemoryError|died", memory=64, trust="limits")
 
 
+@locked
+def test_no_descriptor_is_of_anything_outside() -> None:
+    """A device of the machine is a file whose mode root could change, also from in here."""
+    look = """
+    import os, stat
+    found = {}
+    for number in range(64):
+        try:
+            found[str(number)] = stat.S_ISFIFO(os.fstat(number).st_mode)
+        except OSError:
+            pass
+    return found
+    """
+    pipes = attempt(look)
+    assert len(pipes) == 5
+    assert all(pipes.values())
+
+
+@locked
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="numbers of calls on x86-64")
+def test_calls_that_are_refused_by_number() -> None:
+    calls = {
+        "clone3": 435,
+        "execveat": 322,
+        "fork": 57,
+        "io_uring_setup": 425,
+        "keyctl": 250,
+        "memfd_create": 319,
+        "memfd_secret": 447,
+        "perf_event_open": 298,
+        "prctl": 157,
+        "ptrace": 101,
+        "setsid": 112,
+        "shmget": 29,
+        "socketpair": 53,
+        "tgkill": 234,
+        "userfaultfd": 323,
+    }
+    body = f"""
+    import ctypes
+    libc = ctypes.CDLL(None, use_errno=True)
+    return [[libc.syscall(n, 0, 0, 0, 0, 0), ctypes.get_errno()] for n in {[*calls.values()]}]
+    """
+    found = attempt(body, imports=("ctypes",))
+    assert dict(zip(calls, found, strict=True)) == {name: [-1, errno.EPERM] for name in calls}
+
+
+@locked
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="machine code of x86-64")
+def test_no_call_by_the_old_convention() -> None:
+    """The numbers of 32-bit calls, which the filter would take for others: getpid by int 0x80."""
+    body = r"""
+    import ctypes, mmap
+    page = mmap.mmap(-1, 4096, prot=7)
+    page.write(b"\xb8\x14\x00\x00\x00\xcd\x80\xc3")
+    place = ctypes.addressof(ctypes.c_char.from_buffer(page))
+    return ctypes.CFUNCTYPE(ctypes.c_int)(place)()
+    """
+    refused(body, "its process has died", imports=("ctypes", "mmap"))
+
+
 # ---- time, output, recursion, crashes
 
 
@@ -224,6 +288,27 @@ def test_writing_to_inherited_descriptors(line: bytes) -> None:
     refused(body, "its answer|it raised", trust="limits")
 
 
+@pytest.mark.parametrize(
+    ("value", "same"),
+    [
+        ("float('inf')", math.inf),
+        ("10**4000", 10**4000),
+        ("'\\ud800 \\x00'", "\ud800 \x00"),
+        ("True", True),
+        ("[(1, 'a')]", [[1, "a"]]),
+    ],
+)
+def test_odd_values_come_out_as_they_are(value: str, same: object) -> None:
+    assert attempt(f"return {value}", trust="limits") == same
+
+
+@pytest.mark.parametrize(
+    "value", ["10**5000", "type('Count', (int,), {})(1)", "{1: 2}", "{'__array__': 'f8'}", "f"]
+)
+def test_what_cannot_pass_is_said(value: str) -> None:
+    refused(f"return {value}", "it raised", trust="limits")
+
+
 def test_what_is_raised_is_quoted_on_one_line() -> None:
     refused("raise ValueError('a\\nb' + 'c' * 9999)", "ValueError: a b", trust="limits")
     body = """
@@ -234,6 +319,16 @@ def test_what_is_raised_is_quoted_on_one_line() -> None:
     """
     refused(body, "it raised Odd", trust="limits")
     refused("raise SystemExit(0)", "it raised SystemExit", trust="limits")
+    odd = "raise ValueError('\\ud800\\x1b[2J\\u202e.')"
+    with pytest.raises(SandboxError) as raised:
+        attempt(odd, trust="limits")
+    assert str(raised.value).isprintable()
+    liar = """
+    class Kind(type):
+        __name__ = property(lambda self: 1 / 0)
+    raise Kind('Odd', (Exception,), {})
+    """
+    refused(liar, "its process has died", trust="limits")
 
 
 def test_attribute_walks_find_nothing_to_use() -> None:

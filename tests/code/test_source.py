@@ -97,8 +97,27 @@ def test_numbers_and_their_names() -> None:
         ("def update(w, g): return number(2.0, 0.0, 1.0)", "2.0 is not within"),
         ("def update(w, g): return number(w, 0.0, 1.0)", "must be number"),
         ("(" * 5000, "does not parse"),
+        ("def update(w, g): return " + " + ".join("w" * 300), "more than 100 levels deep"),
+        ("def update(w, g): return " + "-" * 900 + "w", "more than 100 levels deep"),
+        ("def update(w, g): return w  # \u202e", r"holds U\+202E, which cannot be seen"),
+        ("def update(w, g): return '\x1b[2J'", r"holds U\+001B"),
+        ("def update(w, g): return '\ud800'", r"holds U\+D800"),
+        ("def update(w, g): return [" + "0.5, " * 31 + "]", "has 31 numbers .* at most 30"),
+        ("def update(w, g): return number(1, 0, 1e400)", "0 to inf is no range"),
+        ("def update(w, g): return number(1, 0, 1" + "0" * 400 + ")", "must be number"),
     ],
 )
 def test_what_no_version_may_be(text: object, message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         _ = checked(text).numbers
+
+
+def test_literals_without_a_range_and_names_too_long_for_a_database() -> None:
+    source = checked(
+        f"def update(w, g):\n    {'a' * 600} = 0.5\n    return [1e308, 5e-324, 1e400]"
+    )
+    assert [n.name for n in source.numbers] == ["0"]
+
+
+def test_lines_may_end_as_on_windows() -> None:
+    assert checked(PLAIN.replace("\n", "\r\n")).canonical == checked(PLAIN).canonical

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import io
 import json
 import os
+import signal
 import sys
 from typing import Any
 
@@ -38,12 +40,14 @@ def main(requests: int, answers: int, lifeline: int) -> None:
     measures = ["limits"]
     if sys.platform == "linux" and _works(isolation.enter_namespaces):
         measures.append("namespaces")
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     child = os.fork()
     if child:
         reader.close()
         os.close(answers)
         _watch(child, lifeline)
     os.close(lifeline)
+    _print_nowhere()
     try:
         _lock_in(isolation, measures, task)
     except OSError as error:
@@ -87,17 +91,43 @@ def _works(step: Any) -> bool:
 
 
 def _watch(child: int, lifeline: int) -> None:
-    """Wait until the child ends, or whoever started this process does; never return."""
-    import select
-    import signal
+    """Wait until the child ends, or whoever started this process does; never return.
 
+    On SIGTERM it ends the child by its number, which holds wherever the child has gone: it may
+    have left the group of processes.
+    """
+    import select
+
+    def end(*_: object) -> None:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        os._exit(0)
+
+    signal.signal(signal.SIGTERM, end)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     while not os.waitpid(child, os.WNOHANG)[0]:
         # The end of the child closes nothing here; a moment later is soon enough.
         if select.select([lifeline], [], [], 0.5)[0]:
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-            break
+            end()
     os._exit(0)
+
+
+class _Nowhere(io.TextIOBase):
+    """Where prints go."""
+
+    def write(self, text: str) -> int:
+        """Forget a text."""
+        return len(text)
+
+
+def _print_nowhere() -> None:
+    """Give up the standard streams: a device of the machine is one that could be changed."""
+    ended, end = os.pipe()
+    os.close(end)
+    for descriptor in range(3):
+        os.dup2(ended, descriptor)
+    os.close(ended)
+    sys.stdout = sys.stderr = _Nowhere()
 
 
 def _lock_in(isolation: Any, measures: list[str], task: dict[str, Any]) -> None:

@@ -25,7 +25,13 @@ _NEWNS, _NEWUTS, _NEWIPC, _NEWUSER, _NEWPID, _NEWNET = (
     0x40000000,
 )
 _MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_REC, _MS_PRIVATE = 0x2, 0x4, 0x8, 0x4000, 0x40000
-_PR_SET_PDEATHSIG, _PR_SET_SECCOMP, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 1, 22, 24, 38
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_SECCOMP, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = (
+    1,
+    4,
+    22,
+    24,
+    38,
+)
 _CAPABILITY_VERSION_3 = 0x20080522
 _SYS_LANDLOCK_CREATE, _SYS_LANDLOCK_ADD, _SYS_LANDLOCK_RESTRICT = 444, 445, 446
 _SIGKILL, _EPERM = 9, 1
@@ -43,7 +49,8 @@ _FORBIDDEN = {
             (155, 161, 165, 166, 272, 308, 428, 429, 430, 432, 442),  # mounts, chroot, unshare
             (246, 248, 249, 250, 175, 176, 313, 320),  # kexec, keys, modules
             (298, 321, 323, 425, 426, 427, 303, 304),  # perf, bpf, userfaultfd, io_uring, handles
-            (29, 30, 31, 64, 65, 68, 69, 70, 240, 319),  # shared memory, semaphores, queues, memfd
+            (29, 30, 31, 64, 65, 68, 69, 70, 240, 319, 447),  # shared memory, ..., queues, memfd
+            (112, 109, 157),  # setsid, setpgid, prctl: nobody leaves the group, or outlives it
         ),
     ),
     "aarch64": (
@@ -56,7 +63,8 @@ _FORBIDDEN = {
             (39, 40, 41, 51, 97, 268, 428, 429, 430, 432, 442),
             (104, 105, 106, 217, 218, 219, 273, 294),
             (241, 264, 265, 280, 282, 425, 426, 427),
-            (180, 186, 188, 189, 190, 193, 194, 195, 196, 279),
+            (180, 186, 188, 189, 190, 193, 194, 195, 196, 279, 447),
+            (157, 154, 167),
         ),
     ),
 }
@@ -140,6 +148,9 @@ def bound(memory: int, size: int) -> None:
             except (OSError, ValueError):
                 if sys.platform == "linux":
                     raise  # macOS refuses some.
+    if sys.platform == "linux":
+        # A program that is told of crashes, outside, would write a dump whatever its limit.
+        _check(_libc().prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0), "prctl")
 
 
 def _taken() -> int:

@@ -9,7 +9,7 @@ import json
 import math
 import os
 from pathlib import Path
-import selectors
+import select
 import shutil
 import signal
 import subprocess
@@ -34,6 +34,7 @@ from optuna_llm.history.attributes import shorten
 _CHILD = Path(__file__).with_name("child.py")
 # Starting Python and importing NumPy takes longer than any call, most of all on a busy machine.
 _START_SECONDS = 120.0
+_END_SECONDS = 5.0
 _MEGABYTE = 1 << 20
 # Lazy parts of packages have to be there before the files are out of reach.
 _PARTS = {"numpy": ("numpy.linalg", "numpy.fft", "numpy.random", "numpy.polynomial", "numpy.ma")}
@@ -246,7 +247,7 @@ class _Process:
         until = time.monotonic() + seconds
         data = memoryview(json.dumps(message).encode() + b"\n")
         while data:
-            self._wait(self._requests, selectors.EVENT_WRITE, until, seconds)
+            self._wait(self._requests, select.POLLOUT, until, seconds)
             try:
                 data = data[os.write(self._requests, data) :]
             except BlockingIOError:
@@ -255,7 +256,7 @@ class _Process:
                 self._died()
         line = bytearray()
         while not line.endswith(b"\n"):
-            self._wait(self._answers, selectors.EVENT_READ, until, seconds)
+            self._wait(self._answers, select.POLLIN, until, seconds)
             try:
                 piece = os.read(self._answers, 1 << 16)
             except BlockingIOError:
@@ -270,10 +271,10 @@ class _Process:
         return _answer(bytes(line), message.get("id"))
 
     def _wait(self, descriptor: int, event: int, until: float, seconds: float) -> None:
-        with selectors.DefaultSelector() as selector:
-            selector.register(descriptor, event)
-            if not selector.select(max(until - time.monotonic(), 0)):
-                raise SandboxError(f"it took longer than {seconds:g} s")
+        poll = select.poll()
+        poll.register(descriptor, event)
+        if not poll.poll(1000 * max(until - time.monotonic(), 0)):
+            raise SandboxError(f"it took longer than {seconds:g} s")
 
     def _died(self) -> NoReturn:
         raise SandboxError("its process has died: it ran out of memory or crashed the interpreter")
@@ -291,9 +292,12 @@ def _end(
             os.close(descriptor)
     if os.getpid() != owner:
         return  # In a forked process it is another one's.
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(child.pid, signal.SIGKILL)
-    child.wait()
+    # The first one asks the watcher, who knows the child even where that has left the group.
+    for number, patience in ((signal.SIGTERM, _END_SECONDS), (signal.SIGKILL, None)):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(patience)
     shutil.rmtree(folder, ignore_errors=True)
 
 
