@@ -58,6 +58,7 @@ SWEEP = ("--multirun", "hydra.sweeper.n_trials=10")
 EXAMPLES = {
     "sklearn_pipeline": Example(("sklearn",), ("25 trials,",), 0.97, grows=True),
     "code_features": Example(("sklearn",), ("20 trials,", "def features(x):"), 43.5),
+    "code_schedule": Example(("sklearn", "torch"), ("20 trials,", "def schedule(done"), 0.14),
     "lightgbm_early_stopping": Example(
         ("lightgbm", "sklearn", "optuna_integration"), ("20 trials,", "pruned at"), 0.2
     ),
@@ -88,9 +89,9 @@ EXAMPLES = {
     ),
 }
 # What the tests of the package itself install.
-SMALL = {"code_features", "sklearn_pipeline", "lightgbm_early_stopping"}
-# Tested with the benchmarks, whose data it uses.
-ELSEWHERE = {"torch_hyperband"}
+SMALL = {"code_features", "code_schedule", "sklearn_pipeline", "lightgbm_early_stopping"}
+# Tested with what they need: data of the benchmarks, a server that stands in for a model.
+ELSEWHERE = {"torch_hyperband", "prompt_tuning"}
 
 
 def cases() -> list[object]:

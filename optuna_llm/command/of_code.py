@@ -90,8 +90,8 @@ def _lines(members: list[Member]) -> list[str]:
         why = f": {member.birth.reason}" if member.birth and member.birth.reason else ""
         lines.append(f"{margin}version {member.number}{by}, {member.n_trials} trials, {best}{why}")
         parent = by_number.get(member.parent)
-        body = member.stored.text if parent is None else diff(parent, member)
-        lines += [f"{margin}  | {line.expandtabs()}" for line in body.splitlines()]
+        body = member.stored.text.splitlines() if parent is None else diff(parent, member)
+        lines += [f"{margin}  | {line.expandtabs()}" for line in body]
     return [visible(line) for line in lines]  # Anybody may have written them.
 
 

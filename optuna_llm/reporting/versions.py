@@ -47,7 +47,7 @@ def _of_one(history: History, name: str) -> str:
 
 
 def _row(member: Member, has_births: bool) -> list[str]:
-    branch = "\u2003" * member.depth + ("└ " if member.depth else "")
+    branch = "\u00a0" * 3 * member.depth + ("└\u00a0" if member.depth else "")
     best = member.best
     value = None if best is None or best.trial.values is None else best.trial.values[0]
     shown = cell("none") if value is None else cell(show_value(value), value)
@@ -56,27 +56,32 @@ def _row(member: Member, has_births: bool) -> list[str]:
     if not has_births:
         return [*row, cell(member.stored.text[:200])]
     birth = member.birth
-    told = ("", "", "") if birth is None else (member.parent, birth.by, birth.reason)
-    return row + [cell("" if value is None else value) for value in told]
+    told = ("", "") if birth is None else (birth.by, birth.reason)
+    parent = "" if member.parent < 0 else member.parent
+    return row + [cell(value) for value in (parent, *told)]
 
 
 def _details(member: Member, parent: Member | None) -> str:
     """Return what a version changes of the one that it comes from, or its source."""
     head = f"Version {member.number}"
-    body = member.stored.text
+    if member.best is not None and member.best.trial.values is not None:
+        head += f": {show_value(member.best.trial.values[0])}"
+    lines = [text(line) for line in member.stored.text.splitlines()]
     if parent is not None:
         head += f", against version {parent.number}"
-        body = diff(parent, member)
-    return f"<details><summary>{text(head)}</summary><pre>{text(body)}</pre></details>"
+        lines = [_marked(line) for line in diff(parent, member)]
+    body = "\n".join(lines)
+    return f"<details><summary>{text(head)}</summary><pre>{body}</pre></details>"
 
 
-def diff(parent: Member, member: Member) -> str:
-    """Return the lines that a version changes of its parent, as ``diff -u`` shows them."""
-    lines = difflib.unified_diff(
-        parent.stored.text.splitlines(),
-        member.stored.text.splitlines(),
-        f"version {parent.number}",
-        f"version {member.number}",
-        lineterm="",
-    )
-    return "\n".join(list(lines)[:_MAX_DIFF])
+def _marked(line: str) -> str:
+    tag = {"+": "ins", "-": "del"}.get(line[:1])
+    return text(line) if tag is None else f"<{tag}>{text(line)}</{tag}>"
+
+
+def diff(parent: Member, member: Member) -> list[str]:
+    """Return the lines of a version, and of its parent where they differ, marked by - and +."""
+    old, new = parent.stored.text.splitlines(), member.stored.text.splitlines()
+    lines = list(difflib.unified_diff(old, new, n=len(old) + len(new), lineterm=""))
+    # Without the three that name files and places; equal ones give none.
+    return lines[3 : 3 + _MAX_DIFF] or new

@@ -4,18 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+import pickle
+import subprocess
+import sys
 import threading
 
 import optuna
+from optuna.samplers import BaseSampler
+from optuna.samplers import CmaEsSampler
+from optuna.samplers import GPSampler
 from optuna.samplers import TPESampler
 from optuna.trial import TrialState
 import pytest
 
 from optuna_llm import CQRSampler
+from optuna_llm import LLAMBOSampler
+from optuna_llm import LLMSampler
+from optuna_llm import load_code
 from optuna_llm import suggest_open_categorical
+from optuna_llm.errors import ConfigurationError
 from tests.faults.services import SERVICES
 from tests.faults.services import Service
 from tests.faults.services import started
+from tests.support.writing import gain
+from tests.support.writing import objective as gains
 
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("services")]
@@ -61,3 +73,75 @@ def test_two_workers_bear_versions_at_once(service: Service) -> None:
     # A number is one text, whoever has given it.
     assert all(len(same) == 1 for same in texts.values())
     assert TEXT in {text for same in texts.values() for text in same}
+
+
+# ---- code
+
+# Opens the storage as this process does, and dies in the middle of a trial.
+DYING = """
+import os, pickle, sys
+import optuna
+from optuna_llm import suggest_code
+from tests.support.writing import gain
+
+def objective(trial):
+    suggest_code(trial, gain)(1.0)
+    os._exit(9)
+
+storage = pickle.loads(bytes.fromhex(sys.argv[1]))()
+optuna.load_study(study_name="s", storage=storage).optimize(objective, n_trials=1)
+"""
+
+
+def samplers(which: int) -> list[BaseSampler]:
+    """Return Optuna's, or this package's."""
+    if which == 0:
+        return [TPESampler(seed=0), GPSampler(seed=0, n_startup_trials=1), CmaEsSampler(seed=0)]
+    return [CQRSampler(seed=0), LLMSampler(seed=0), LLAMBOSampler(seed=0)]
+
+
+def test_two_workers_bear_code_at_once(service: Service) -> None:
+    """Each with three samplers by turns, another one dies, and the study is resumed."""
+    study = optuna.create_study(study_name="s", storage=service.connect())
+    study.enqueue_trial({})
+
+    def work(which: int) -> None:
+        for turn, sampler in enumerate(samplers(which)):
+            study = optuna.load_study(study_name="s", storage=service.connect(), sampler=sampler)
+            # Both write one version that is the same, and others of their own.
+            body = "0.5" if turn == 0 else f"x - {which + 2 * turn}"
+            study.enqueue_trial({"gain": f"def gain(x):\n    return x * {body}\n"})
+            study.optimize(gains, n_trials=2)
+
+    workers = [threading.Thread(target=work, args=(i,)) for i in range(2)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    opening = pickle.dumps(service.connect).hex()
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", DYING, opening], cwd=root, capture_output=True
+    )
+    assert done.returncode == 9, done.stderr
+    study = optuna.load_study(
+        study_name="s", storage=service.connect(), sampler=CQRSampler(seed=1)
+    )
+    study.enqueue_trial({"gain": "def gain(x):\n    return '" + "x" * 1_000_000 + "'\n"})
+    study.optimize(gains, n_trials=2, catch=ConfigurationError)
+    *trials, dead, refused, last = study.trials
+    assert {t.state for t in trials} == {TrialState.COMPLETE}
+    assert dead.state == TrialState.RUNNING
+    assert refused.state == TrialState.FAIL
+    assert refused.params == {}
+    assert last.state == TrialState.COMPLETE
+    texts: dict[int, set[str]] = {}
+    for trial in [*trials, last]:
+        text = trial.user_attrs["llm:choice:gain"]
+        texts.setdefault(trial.params["gain"], set()).add(text)
+        assert gains(trial) == trial.value  # type: ignore[arg-type]
+    assert all(len(same) == 1 for same in texts.values())
+    # Version 0, that of the constant, which it equals up to its number, and at least two more.
+    assert gain.text in {text for same in texts.values() for text in same}
+    assert len(texts) >= 3
+    assert load_code(study.best_trial, "gain", trust="limits").number in texts

@@ -40,6 +40,8 @@ from tests.support.neighbours import Neighbours
 from tests.support.server import ChatServer
 from tests.support.studies import make_plain_study
 from tests.support.studies import make_study
+from tests.support.versions import SOURCES
+from tests.support.versions import make_versions
 
 
 ATTACK = (
@@ -260,6 +262,7 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
             study.optimize(_objective, n_trials=N_TRIALS)
             save_figures(study)
             studies[name] = study
+        studies["versions"] = make_versions(storage)
         app = optuna_dashboard.wsgi(storage)
         server = make_server("127.0.0.1", 0, app, server_class=_Server, handler_class=_Silent)
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -322,6 +325,17 @@ def test_the_note_of_a_trial_tells_all_candidates(
     assert trial.user_attrs["llm:rationale"] in table
     assert "max_depth" in table
     assert "80 % interval" in table
+
+
+@in_a_browser
+def test_a_trial_shows_its_version_of_code(dashboard: Dashboard, tmp_path: Path) -> None:
+    page = dashboard.open("versions", "/trials?numbers=4")
+    page.wait_for_selector("text=llm:choice:gain")
+    page.screenshot(path=tmp_path / "version.png", full_page=True)
+    shown = " ".join(page.locator("body").inner_text().split())
+    assert " ".join(SOURCES[4].split()) in shown
+    assert "gain 4" in shown
+    assert "gain.4.scale 0.5" in shown
 
 
 @in_a_browser

@@ -18,12 +18,16 @@ def test_the_family_of_a_function() -> None:
     assert "<h3>gain</h3>" in html
     rows = [row for row in html.split("<tr>") if "<td" in row]
     assert len(rows) == 4
-    assert "└ 1" in rows[1]
+    assert "└\N{NO-BREAK SPACE}1<" in rows[1]
     assert ">1<" in rows[1]  # Its best value.
     assert "none" in rows[3]
     # What a version changes of the one that it comes from.
-    assert "Version 4, against version 1" in html
-    assert "-    return scale * x * x\n+    return scale * x * x * x" in html
+    assert "Version 4: 4, against version 1" in html
+    assert (
+        "     scale = 0.5\n<del>-    return scale * x * x</del>\n"
+        "<ins>+    return scale * x * x * x</ins>" in html
+    )
+    assert ">-1<" not in html  # Who comes from nobody.
 
 
 def test_what_others_wrote_is_shown_as_text() -> None:
