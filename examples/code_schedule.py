@@ -20,7 +20,6 @@ x, y = map(torch.tensor, shuffle(*load_digits(return_X_y=True), random_state=0))
 x = x.float() / 16
 
 
-# trust="limits" also runs where there is no sandbox; leave it out where there is one.
 @code_parameter(examples=[(0.0,), (0.1,), (0.5,), (0.99,)], trust="limits")
 def schedule(done: float) -> float:
     """Return the learning rate of SGD when a share of the steps is done, from 0 to below 1."""
@@ -52,9 +51,8 @@ def objective(trial: optuna.Trial) -> float:
 
 
 if __name__ == "__main__":
-    seed = int(*sys.argv[1:])
-    for versions in ((), BY_HAND.split("-----")):
-        study = optuna.create_study(sampler=LLMSampler(seed=seed))  # A model writes versions, too.
+    for versions in ((), BY_HAND.split("-----")):  # A model would write others, too.
+        study = optuna.create_study(sampler=LLMSampler(seed=int(*sys.argv[1:])))
         for source in (schedule.text, *versions):
             study.enqueue_trial({"schedule": source})
         study.optimize(objective, n_trials=20)

@@ -1,6 +1,6 @@
 """Tune the prompt of a language-model task: a model writes prompts from what the best ones share.
 
-pip install "optuna-llm[openai]"
+pip install optuna-llm
 OPTUNA_LLM_MODEL=gpt-5-mini python examples/prompt_tuning.py
 
 It needs a model: a name, a provider's key, or OPTUNA_LLM_BASE_URL for any server that speaks as
