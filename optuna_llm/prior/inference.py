@@ -59,9 +59,10 @@ def family_scores(
         if prefixes & family.prefix_keys or (context and _pattern(family).search(context))
     ]
     # "A transformer, fine-tuned with LoRA": the special name says more than the general ones.
-    general = {id(above) for family in mentioned for above in family.ancestors}
+    general = {above.name for family in mentioned for above in family.ancestors}
+    general |= {name for family in mentioned for name in family.covers}
     for index, family in enumerate(FAMILIES):
-        if family in mentioned and id(family) not in general:
+        if family in mentioned and family.name not in general:
             scores[index] += _MENTIONED
     for name, reading in readings.items():
         for index in candidates(reading):

@@ -191,6 +191,7 @@ class Family:
         prefixes: Further prefixes, too short to be looked for in a text.
         parent: A more general family.
         odds: Logarithmic odds that a space is of this family, before anything is known of it.
+        covers: Names of other families whose words mean nothing beside this one's.
         task: ``classification`` or ``regression`` where it is its parent for such data only: then
             it takes its parent's place if the task description says so, and never otherwise.
     """
@@ -202,6 +203,7 @@ class Family:
     prefixes: Sequence[str] = ()
     parent: Family | None = None
     odds: float = -1.0
+    covers: Sequence[str] = ()
     task: str = ""
 
     @functools.cached_property

@@ -65,6 +65,17 @@ def test_without_anything_else_the_range_decides(
         ("ViT by the Lion optimizer", "network training by Lion"),
         ("speed run with Muon", "network training by Muon"),
         ("image classification of lions", "network training by SGD"),
+        ("train a vision transformer", "vision transformer training"),
+        ("fine-tune a ViT on flowers", "vision fine-tuning"),
+        ("fine-tune a ViT by SGD", "network training by SGD"),
+        ("YOLOv8 on drones", "object detection"),
+        ("DreamBooth of a dog", "diffusion fine-tuning"),
+        ("Stable Diffusion LoRA", "diffusion fine-tuning"),
+        ("Whisper on Swahili", "speech fine-tuning"),
+        ("SFT of Llama", "supervised fine-tuning of language models"),
+        ("LoRA SFT of Llama", "low-rank adaptation"),
+        ("WGAN-GP on faces", "generative adversarial network"),
+        ("a GCN on Cora", "graph network"),
     ],
 )
 def test_the_context_decides_what_a_learning_rate_is(context: str, family: str) -> None:

@@ -107,6 +107,12 @@ def test_families_have_names_of_their_own() -> None:
     assert len(set(names)) == len(names)
 
 
+def test_families_cover_others() -> None:
+    names = {family.name for family in FAMILIES}
+    for family in FAMILIES:
+        assert set(family.covers) <= names - {family.name}
+
+
 def test_parents_stand_before_their_children() -> None:
     for index, family in enumerate(FAMILIES):
         if family.parent is not None:
@@ -136,3 +142,43 @@ def test_an_inherited_row_keeps_its_source() -> None:
 )
 def test_domain_of_a_scale(scale: Axis, low: float, high: float, holds: bool) -> None:
     assert scale.holds(low, high) is holds
+
+
+UNITS = {
+    # What a name says of the kind of quantity, and the least and the most that is ever usual.
+    r"(^|_)lr$|learning_rate(_init)?$|^eta0$": ((Axis.LOG,), 1e-8, 2),
+    r"weight_decay$": ((Axis.LOG,), 1e-7, 1),
+    r"dropout|_prob$|(?<!aspect)_ratio$|^(hsv|flip)|label_smoothing|drop_path": (
+        (Axis.FRACTION, Axis.LOG),
+        0,
+        2,
+    ),
+    r"^(momentum|beta[12]|ema_decay|gamma_discount|polyak)$": ((Axis.COMPLEMENT,), 0, 1),
+    r"^n_(layers|units|heads|estimators|steps|envs|neighbors|experts|factors)$": (
+        (Axis.COUNT,),
+        1,
+        1e6,
+    ),
+    r"(^|_)(epochs|steps|batch_size|iter|rounds|length|size|interval)$": ((Axis.COUNT,), 1, 2e6),
+    r"^(temperature|top_p|min_p)$": ((Axis.LINEAR, Axis.FRACTION, Axis.LOG), 0, 2),
+    r"clipping$|grad_norm$": ((Axis.LOG,), 0.1, 20),
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=_label)
+def test_units_and_ranges_are_those_of_the_kind_of_quantity(family: Family) -> None:
+    for row in family.rows:
+        if not isinstance(row, Number):
+            continue
+        if row.scale is Axis.COUNT:
+            assert row.usual == int(row.usual), row
+            assert row.range[0] >= 1, row
+        if row.scale in (Axis.FRACTION, Axis.COMPLEMENT):
+            assert 0 <= row.range[0] < row.range[1] <= 1, row
+        # Nine of ten good values within more than eight decades would say nothing.
+        if row.scale is Axis.LOG:
+            assert row.range[1] / row.range[0] <= 10**8.5, row
+        for pattern, (axes, least, most) in UNITS.items():
+            if re.search(pattern, row.name):
+                assert row.scale in axes, row
+                assert least <= row.range[0] < row.range[1] <= most, row

@@ -45,6 +45,7 @@ _FIELDS = (
     "classical",
     "special_networks",
     "language_models",
+    "fields",
     "reinforcement_learning",
 )
 
