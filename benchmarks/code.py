@@ -10,6 +10,14 @@ is shown and adds, drops or exchanges one term. So only results can tell it wher
 - ``numbers only``: the user's version, whose numbers are tuned.
 
 All have the same base sampler, and one process for each trial's version.
+
+    python -m benchmarks.code --model NAME --base-url URL --seeds 1 --trials 24
+
+asks a language model in the stand-in's place, for versions alone, on curves that nobody has seen:
+each is drawn by its seed, and seeds that are not given by ``--first-seed`` are drawn, too. With
+``permuted results`` its prompts show the results in a random order, and ``random choice`` runs
+those versions that it has written for ``versions``. Studies are kept beside the results, and go on
+where they were left.
 """
 
 from __future__ import annotations
@@ -21,6 +29,7 @@ import csv
 import math
 from pathlib import Path
 import re
+import secrets
 
 import numpy as np
 import optuna
@@ -29,13 +38,25 @@ from optuna_llm import CQRSampler
 from optuna_llm import LLMSampler
 from optuna_llm import code_parameter
 from optuna_llm import suggest_code
+from optuna_llm.chat import ChatModel
+from optuna_llm.chat import connect
 from optuna_llm.code.suggest import Version
+from optuna_llm.history.births import births_of
+from optuna_llm.history.versions import versions_of
 
 
 RESULTS = Path(__file__).parent / "results" / "code.csv"
+WITH_MODEL = RESULTS.with_name("code-model.csv")
 ARMS = ("versions", "permuted results", "random choice", "numbers only")
 AT = (10, 20, 30)
 TERMS = ("x", "x * x", "math.sin(x)", "math.sin(3 * x)", "math.exp(-x * x)", "abs(x)")
+# Others that a curve for a language model may hold.
+_MORE = ("math.cos(2 * x)", "x ** 3 / 10", "math.tanh(2 * x)", "math.exp(-abs(x))", "max(x, 0)")
+_TOLD = (
+    "A curve, known at 41 points from -3 to 3, is a sum of three simple terms in x, each with a"
+    " factor of its own. The value is the root mean square error of what the function returns."
+)
+_PATIENCE = 3600.0  # Seconds for an answer; a model may be a person.
 _POINTS = np.linspace(-3, 3, 41)
 # The curve: three of the terms, with factors that are none of a model's.
 _CURVE = 1.3 * np.sin(3 * _POINTS) + 0.35 * _POINTS**2 + 0.8 * np.abs(_POINTS)
@@ -89,8 +110,54 @@ class StandIn:
         return f"Another term.\n```python\n{source}```"
 
 
-def loss(version: Version) -> float:
-    return float(np.sqrt(np.mean((np.array(version(_POINTS.tolist())) - _CURVE) ** 2)))
+class Writer:
+    """A language model that is asked for versions alone, maybe beside results of others.
+
+    Args:
+        model: The model.
+        seed: Of the permutations.
+        reads_results: Whether each version is shown with its own result.
+    """
+
+    def __init__(self, model: ChatModel, seed: int, *, reads_results: bool) -> None:
+        self._model = model
+        self._rng = np.random.default_rng(seed)
+        self._reads_results = reads_results
+
+    def __call__(self, prompt: str) -> str:
+        """Answer a prompt."""
+        if "VERSIONS (worst first" not in prompt:
+            return "I cannot say."
+        shown = prompt if self._reads_results else permuted(prompt, self._rng)
+        return self._model.complete([{"role": "user", "content": shown}]).text
+
+
+def permuted(prompt: str, rng: np.random.Generator) -> str:
+    """Return a prompt whose versions have changed places among the results."""
+    block = re.compile(r"Version (\d+): (.*)\n(```python\n[^`]*\n```)")
+    head, mark, versions = prompt.partition("VERSIONS (")
+    found = block.findall(versions)
+    order = iter(rng.permutation(len(found)))
+
+    def exchanged(match: re.Match[str]) -> str:
+        number, _, source = found[next(order)]
+        return f"Version {number}: {match[2]}\n{source}"
+
+    return head + mark + block.sub(exchanged, versions)
+
+
+def drawn(seed: int) -> np.ndarray:
+    """Return the values of a curve that nobody has seen."""
+    rng = np.random.default_rng([seed, 19])
+    total = np.zeros(len(_POINTS))
+    for term in rng.choice([*TERMS, *_MORE], 3, replace=False):
+        values = np.array([eval(term, {"math": math, "x": x}) for x in _POINTS])
+        total += rng.uniform(0.3, 1.5) * rng.choice([-1, 1]) * values
+    return total
+
+
+def loss(version: Version, values: np.ndarray) -> float:
+    return float(np.sqrt(np.mean((np.array(version(_POINTS.tolist())) - values) ** 2)))
 
 
 def run(arm: str, seed: int, n_trials: int) -> list[float]:
@@ -101,26 +168,84 @@ def run(arm: str, seed: int, n_trials: int) -> list[float]:
         model = StandIn(seed, reads_results=arm == "versions")
         sampler = LLMSampler(model, base_sampler=CQRSampler(seed=seed), seed=seed)
     study = optuna.create_study(sampler=sampler)
-    pool = [terms_in(curve.text)]
+    pool = [source_of(terms_in(curve.text))]
     for number in range(n_trials):
         if arm == "random choice" and number > 0:
             if rng.random() < 0.3:
-                pool.append(changed(pool[int(rng.integers(len(pool)))], rng))
-            source = source_of(pool[int(rng.integers(len(pool)))])
-            born = {t.user_attrs["llm:choice:curve"]: t.params["curve"] for t in study.trials}
-            study.enqueue_trial({"curve": born.get(source, source)})
-        study.optimize(lambda trial: loss(suggest_code(trial, curve)), n_trials=1)
+                pool.append(source_of(changed(terms_in(_any_of(pool, rng)), rng)))
+            study.enqueue_trial({"curve": _known(study, _any_of(pool, rng))})
+        study.optimize(lambda trial: loss(suggest_code(trial, curve), _CURVE), n_trials=1)
+    return _best(study)
+
+
+def run_with_model(
+    model: ChatModel, arm: str, seed: int, n_trials: int, storage: str
+) -> list[float]:
+    """Return the best values after each trial of a study that may have been begun before."""
+    values = drawn(seed)
+    sampler: optuna.samplers.BaseSampler = CQRSampler(seed=seed)
+    if arm in ("versions", "permuted results"):
+        writer = Writer(model, seed, reads_results=arm == "versions")
+        base = CQRSampler(seed=seed)
+        sampler = LLMSampler(
+            writer,
+            base_sampler=base,
+            task=_TOLD,
+            seed=seed,
+            timeout=_PATIENCE,
+            deadline=_PATIENCE,
+        )
+
+    def study_of(name: str) -> optuna.Study:
+        return optuna.create_study(
+            sampler=sampler, study_name=f"{name} {seed}", storage=storage, load_if_exists=True
+        )
+
+    study = study_of(arm)
+    written = _written(study_of("versions")) if arm == "random choice" else {}
+    for number in range(len(study.trials), n_trials):
+        if arm == "random choice" and number > 0:
+            pool = [source for born, source in written.items() if born <= number]
+            chosen = _any_of([curve.text, *pool], np.random.default_rng([seed, number]))
+            study.enqueue_trial({"curve": _known(study, chosen)})
+        study.optimize(lambda trial: loss(suggest_code(trial, curve), values), n_trials=1)
+    return _best(study)
+
+
+def _any_of(pool: Sequence[str], rng: np.random.Generator) -> str:
+    return pool[int(rng.integers(len(pool)))]
+
+
+def _known(study: optuna.Study, source: str) -> str | int:
+    """Return the number of a version that has been run, else its source."""
+    born = {stored.value: number for number, stored in versions_of(study.trials, "curve").items()}
+    return born.get(source, source)
+
+
+def _written(study: optuna.Study) -> dict[int, str]:
+    """Return the versions that a model has written, by the trial in which each was born."""
+    births = births_of(study.trials, "curve")
+    known = versions_of(study.trials, "curve")
+    return {n: known[n].value for n, birth in births.items() if birth.by == "llm" and n in known}
+
+
+def _best(study: optuna.Study) -> list[float]:
     values = [math.inf if t.value is None else t.value for t in study.trials]
     best: list[float] = np.minimum.accumulate(values).tolist()
     return best
 
 
-def table(done: Mapping[tuple[str, int], Sequence[float]], seeds: Sequence[int]) -> list[str]:
+def table(
+    done: Mapping[tuple[str, int], Sequence[float]],
+    seeds: Sequence[int],
+    after: Sequence[int] = AT,
+    arms: Sequence[str] = ARMS,
+) -> list[str]:
     """Return mean and range of the best values of each arm, as lines of Markdown."""
-    lines = ["| | " + " | ".join(f"after {n} trials" for n in AT) + " |", "|---" * 4 + "|"]
-    for arm in ARMS:
+    lines = ["| | " + " | ".join(f"after {n} trials" for n in after) + " |", "|---" * 4 + "|"]
+    for arm in arms:
         cells = []
-        for n in AT:
+        for n in after:
             values = [done[arm, seed][n - 1] for seed in seeds]
             cells.append(f"{np.mean(values):.3f} ({min(values):.3f}-{max(values):.3f})")
         lines.append(f"| {arm} | {' | '.join(cells)} |")
@@ -135,21 +260,47 @@ def read(path: Path) -> dict[tuple[str, int], list[float]]:
         return {(arm, int(seed)): [float(v) for v in row] for arm, seed, *row in csv.reader(file)}
 
 
-def main() -> None:
+def main(given: Sequence[str] | None = None) -> None:
+    """Run what is missing, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--results", type=Path, default=RESULTS)
-    arguments = parser.parse_args()
+    parser.add_argument("--seeds", type=int, default=5, help="how many")
+    parser.add_argument("--first-seed", type=int, help="0, or with a model drawn by default")
+    parser.add_argument("--trials", type=int, default=AT[-1])
+    parser.add_argument("--model", help="a language model in the stand-in's place")
+    parser.add_argument("--base-url", help="the address of its server")
+    parser.add_argument("--arms", nargs="+", choices=ARMS, default=ARMS, help="all by default")
+    parser.add_argument("--results", type=Path)
+    arguments = parser.parse_args(given)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    done = read(arguments.results)
-    for seed in range(arguments.seeds):
-        for arm in ARMS:
-            if (arm, seed) not in done:
-                done[arm, seed] = run(arm, seed, AT[-1])
-                with arguments.results.open("a") as file:
-                    shown = (f"{v:.5g}" for v in done[arm, seed])
-                    csv.writer(file, lineterminator="\n").writerow([arm, seed, *shown])
-    print("\n".join(table(done, range(arguments.seeds))))
+    model = None
+    if arguments.model is not None:
+        model = connect(
+            arguments.model,
+            base_url=arguments.base_url,
+            timeout=_PATIENCE,
+            deadline=_PATIENCE,
+        )
+    path = arguments.results or (RESULTS if model is None else WITH_MODEL)
+    first = arguments.first_seed
+    if first is None:
+        first = 0 if model is None else secrets.randbelow(10**6)
+    seeds = range(first, first + arguments.seeds)
+    done = read(path)
+    for seed in seeds:
+        for arm in arguments.arms:
+            if (arm, seed) in done:
+                continue
+            if model is None:
+                done[arm, seed] = run(arm, seed, arguments.trials)
+            else:
+                storage = f"sqlite:///{path.with_suffix('.db')}"
+                done[arm, seed] = run_with_model(model, arm, seed, arguments.trials, storage)
+            with path.open("a") as file:
+                shown = (f"{v:.5g}" for v in done[arm, seed])
+                csv.writer(file, lineterminator="\n").writerow([arm, seed, *shown])
+    thirds = [round(arguments.trials * part / 3) for part in (1, 2, 3)]
+    print(f"Seeds {first} to {seeds[-1]}:")
+    print("\n".join(table(done, seeds, thirds, arguments.arms)))
 
 
 if __name__ == "__main__":

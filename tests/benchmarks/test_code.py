@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+import re
+from typing import Any
+
 import numpy as np
 import pytest
 
+from benchmarks.code import ARMS
 from benchmarks.code import RESULTS
 from benchmarks.code import StandIn
 from benchmarks.code import changed
 from benchmarks.code import curve
+from benchmarks.code import drawn
+from benchmarks.code import main
+from benchmarks.code import permuted
 from benchmarks.code import read
 from benchmarks.code import run
 from benchmarks.code import source_of
 from benchmarks.code import table
 from benchmarks.code import terms_in
+from tests.support.server import ChatServer
 
 
 SHOWN = "\n".join(source_of((term,)) for term in ("abs(x)", "x * x", "math.sin(x)"))
@@ -52,6 +61,49 @@ def test_all_arms_begin_alike_and_are_repeatable() -> None:
     first = run("versions", 0, 4)
     assert first == run("versions", 0, 4)
     assert run("numbers only", 0, 2)[0] == first[0]
+
+
+def test_permuted_results_stand_beside_other_versions() -> None:
+    shown = "".join(
+        f"Version {n}: value {n}.5 (1 trial)\n```python\ndef curve(points):\n    return {n}\n```\n"
+        for n in range(5)
+    )
+    prompt = f"{curve.text}\nVERSIONS (worst first, best last)\n{shown}Write one."
+    block = r"Version (\d): value (\d)\.5.*\n.*\n.*\n    return (\d)"
+    found = re.findall(block, permuted(prompt, np.random.default_rng(1)))
+    versions, results, sources = zip(*found, strict=True)
+    assert results == tuple("01234")
+    assert versions == sources  # A version keeps its number,
+    assert sorted(versions) == list(results)
+    assert versions != results  # and gets the result of another.
+
+
+def test_curves_are_drawn_by_their_seeds() -> None:
+    assert drawn(1).tolist() == drawn(1).tolist() != drawn(2).tolist()
+
+
+@pytest.mark.slow
+def test_a_language_model_writes_versions_in_all_arms(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terms = iter(range(1, 100))
+
+    def reply(request: dict[str, Any]) -> str:
+        assert "VERSIONS (worst first" in request["messages"][-1]["content"]
+        return f"```python\n{source_of((f'x ** {next(terms)}',))}```"
+
+    path = tmp_path / "model.csv"
+    with ChatServer(reply) as server:
+        command = ["--model", "m", "--base-url", server.base_url, "--results", str(path)]
+        main([*command, "--seeds", "1", "--first-seed", "3", "--trials", "6"])
+        n_asked = server.count
+        main([*command, "--seeds", "1", "--first-seed", "3", "--trials", "6"])
+    assert n_asked >= 2
+    assert server.count == n_asked  # What is done is not done again.
+    done = read(path)
+    assert set(done) == {(arm, 3) for arm in ARMS}
+    assert len({values[0] for values in done.values()}) == 1  # All begin with the same version.
+    assert "| random choice | " in capsys.readouterr().out
 
 
 def test_the_page_says_what_the_committed_results_are() -> None:
