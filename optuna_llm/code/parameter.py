@@ -35,13 +35,18 @@ _IMPORT = re.compile(r"[A-Za-z_][\w.]*( as [A-Za-z_]\w*)?")
 class Limits:
     """How versions are run, see :class:`~optuna_llm.code.sandbox.process.Sandbox`."""
 
-    imports: tuple[str, ...] = ("math",)
+    imports: Sequence[str] = ("math",)
     seconds: float = 10.0
     memory: int = 512
     trust: Trust | None = None
 
     def __post_init__(self) -> None:
         """Check the imports, which become lines of source."""
+        if isinstance(self.imports, str):
+            raise ConfigurationError(
+                f"imports={self.imports!r:.80} must be a list, such as [{self.imports!r:.40}]."
+            )
+        object.__setattr__(self, "imports", tuple(self.imports))
         for name in self.imports:
             if not isinstance(name, str) or not _IMPORT.fullmatch(name):
                 raise ConfigurationError(
@@ -92,10 +97,16 @@ class CodeParameter:
         functools.update_wrapper(self, function)
         self._function = function
         self.name = function.__name__
-        self.examples = tuple(tuple(arguments) for arguments in examples)
+        self.examples = _checked_examples(examples)
         self.tests = tuple(tests)
+        for test in self.tests:
+            if not callable(test):
+                raise ConfigurationError(
+                    f"tests: {test!r:.80} must be a function that is called with a version."
+                )
         self.limits = limits
         self._tree, self.text = _source_of(function)
+        limits.sandbox(self.text, self.name)  # Raises where a limit is wrong.
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function as it was written, in this process."""
@@ -123,9 +134,7 @@ class CodeParameter:
             for arguments in self.examples:
                 try:
                     outputs.append(_rounded(encode(call(*arguments))))
-                except SandboxError as error:
-                    raise self._broken(f"on {shown_arguments(arguments)} {error}") from None
-                except TypeError as error:
+                except (SandboxError, TypeError) as error:
                     raise self._broken(f"on {shown_arguments(arguments)} {error}") from None
             for test in self.tests:
                 try:
@@ -140,6 +149,8 @@ class CodeParameter:
         return hashlib.sha256(json.dumps(outputs).encode()).hexdigest()
 
     def _broken(self, why: str) -> ConfigurationError:
+        if "NameError" in why:
+            why += " (it knows its arguments, built-ins and the modules of imports= only)"
         return ConfigurationError(f"a version of {self.name!r} breaks the contract: {why}.")
 
 
@@ -187,7 +198,7 @@ def code_parameter(  # type: ignore[misc]  # Unknown names are refused when call
     Raises:
         ConfigurationError: Its source cannot be found, or is none that a version may have.
     """
-    limits = Limits(tuple(imports), seconds, memory, trust)
+    limits = Limits(imports, seconds, memory, trust)
 
     def decorated(function: Callable[..., Any]) -> CodeParameter:
         parameter = CodeParameter(function, examples, tests, limits)
@@ -195,6 +206,17 @@ def code_parameter(  # type: ignore[misc]  # Unknown names are refused when call
         return parameter
 
     return decorated if function is None else decorated(function)
+
+
+def _checked_examples(examples: object) -> tuple[tuple[Any, ...], ...]:
+    found: list[tuple[Any, ...]] = []
+    for arguments in examples if isinstance(examples, list | tuple) else [examples]:
+        if not isinstance(arguments, list | tuple):
+            raise ConfigurationError(
+                f"examples={examples!r:.80} must be a list of tuples of arguments, such as [(1,)]."
+            )
+        found.append(tuple(arguments))
+    return tuple(found)
 
 
 def _source_of(function: Callable[..., Any]) -> tuple[ast.FunctionDef, str]:

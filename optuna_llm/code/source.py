@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import functools
 import hashlib
 import math
+import textwrap
 
 from optuna.distributions import FloatDistribution
 
@@ -70,7 +71,7 @@ class Source:
     """The source of one version.
 
     Attributes:
-        text: As it was written.
+        text: As it was written, without margins.
         function: Name of its function.
     """
 
@@ -80,7 +81,7 @@ class Source:
     @functools.cached_property
     def tree(self) -> ast.Module:
         """What it parses to."""
-        return ast.parse(self.text)
+        return ast.parse(self.text, "version")
 
     @functools.cached_property
     def numbers(self) -> tuple[Number, ...]:
@@ -159,7 +160,7 @@ def parsed(text: object, name: str) -> Source:
         raise ConfigurationError(
             f"a version of {name!r} holds U+{ord(unseen):04X}, which cannot be seen; leave it out."
         )
-    source = Source(text, name)
+    source = Source(textwrap.dedent(text).strip() + "\n", name)
     try:
         tree = source.tree
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:

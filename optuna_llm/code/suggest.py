@@ -141,7 +141,7 @@ def load_code(trial: FrozenTrial, name: str, **limits: Any) -> Version:
     # A module is imported before the sandbox is closed: a storage does not say which.
     known = tuple(module for module in told if module.split(" as ")[0] in _WELL_KNOWN)
     imports = limits.pop("imports", known)
-    return _loaded(trial, name, Limits(imports=tuple(imports), **limits))
+    return _loaded(trial, name, Limits(imports, **limits))
 
 
 def source_of(trial: FrozenTrial, name: str) -> str:
@@ -293,7 +293,9 @@ class _Suggestion:
         if not is_known:
             behaviour = self._behaviour(source)
         number = keep(self._trial, self._name, source.text, None)
-        born = replace(self._birth, imports=self._parameter.limits.imports, behaviour=behaviour)
+        born = replace(
+            self._birth, imports=tuple(self._parameter.limits.imports), behaviour=behaviour
+        )
         if not is_known and not born.by:
             born = replace(born, parent=self._parent(source), by="user")
         born.write(self._trial, self._name)

@@ -121,3 +121,8 @@ def test_literals_without_a_range_and_names_too_long_for_a_database() -> None:
 
 def test_lines_may_end_as_on_windows() -> None:
     assert checked(PLAIN.replace("\n", "\r\n")).canonical == checked(PLAIN).canonical
+
+
+def test_margins_are_taken_away() -> None:
+    indented = "\n".join("    " + line for line in PLAIN.splitlines())
+    assert checked(f"\n{indented}\n\n").text == PLAIN

@@ -45,7 +45,9 @@ def curve(x, step):
     return slope * x
 
 
-BETTER = "def curve(x, step):\n    # Meets the target at a slope of 2.\n    return x * 0.9 * step"
+BETTER = (
+    "def curve(x, step):\n    # Meets the target at a slope of 2.\n    return x * 0.9 * step\n"
+)
 TARGET = 2.0
 
 
@@ -151,6 +153,7 @@ def test_numbers_that_are_queued_count() -> None:
         ("def curve(x, step): return {1}", "a set cannot pass"),
         ("def curve(x): return x", r"must take \(x, step\)"),
         ("def curve(x, step) return x", "does not parse"),
+        ("def curve(x, step): return np.sin(x)", "'np' is not defined .*imports= only"),
         ("def curve(x, step): return '" + "x" * 1_000_000 + "'", "characters; at most 20,000"),
         (7, "curve=7 is the number of no version; there are 0"),
     ],
@@ -249,6 +252,11 @@ def test_numpy_under_its_usual_name() -> None:
         (lambda: load_code(run(1).trials[0], "curve", time=1), "no argument 'time'"),
         (lambda: code_parameter(len), "source of .* cannot be found"),
         (lambda: code_parameter(imports=["os; x"])(grows), "'os; x' must be a module"),
+        (lambda: code_parameter(imports="numpy")(grows), r"must be a list, such as \['numpy'\]"),
+        (lambda: code_parameter(imports=["no_such"])(grows), "no module 'no_such'; install it"),
+        (lambda: code_parameter(examples=[1])(grows), r"list of tuples .*, such as \[\(1,\)\]"),
+        (lambda: code_parameter(tests=["x"])(grows), "'x' must be a function"),
+        (lambda: code_parameter(seconds=0)(grows), "seconds=0 must be above 0"),
     ],
 )
 def test_wrong_arguments(call: Callable[[], object], message: str) -> None:
