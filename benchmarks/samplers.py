@@ -26,6 +26,8 @@ from optuna.samplers import TPESampler
 from optuna.trial import FrozenTrial
 
 from benchmarks.peers.remote import opened
+from benchmarks.priors import Mirrored
+from benchmarks.priors import sizes_of
 from benchmarks.standin import serve
 from benchmarks.standin import source
 from benchmarks.suites.tables import Table
@@ -290,7 +292,18 @@ OURS: dict[str, Entry] = {
 KNOWLEDGE: dict[str, Entry] = {
     "CQR, usual values": _knowing(EmbeddedPrior(portfolios=False)),
     "CQR, relations": _knowing(EmbeddedPrior(portfolios=False, together=True)),
+    "CQR, mirrored relations": _knowing(Mirrored(portfolios=False, together=True)),
+    "CQR, sizes": _plain(
+        lambda s: CQRSampler(
+            prior=EmbeddedPrior(portfolios=False, scale=sizes_of(s.task)), seed=s.seed
+        )
+    ),
     "CQR, portfolios and relations": _knowing(EmbeddedPrior(together=True)),
+    "CQR, all knowledge": _plain(
+        lambda s: CQRSampler(
+            prior=EmbeddedPrior(together=True, scale=sizes_of(s.task)), seed=s.seed
+        )
+    ),
 }
 # BORE with the candidates of CQRSampler, weighted by improvement and not.
 ORDER: dict[str, Entry] = {
