@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 import contextlib
+import functools
 import importlib.util
 import json
 import math
@@ -136,14 +137,14 @@ class Sandbox:
         self.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        options = {
+        options: dict[str, Any] = {
             "imports": self.imports,
             "seconds": self._seconds,
             "memory": self._memory // _MEGABYTE,
             "max_answer": self._max_answer // _MEGABYTE,
             "trust": self._trust,
         }
-        return _rebuilt, (self.source, self.function, options)
+        return functools.partial(Sandbox, **options), (self.source, self.function)
 
     # ---- with a process
 
@@ -307,11 +308,10 @@ def _answer(line: bytes, number: int | None) -> dict[str, Any]:
         answer = json.loads(line)
     except (ValueError, RecursionError):
         answer = None
-    if not isinstance(answer, dict) or answer.get("id") != number:
-        raise SandboxError("its answer is none: the code has written to the channel itself")
-    if number is not None and not answer.keys() & {"value", "error"}:
-        raise SandboxError("its answer is none: the code has written to the channel itself")
-    return answer
+    is_answer = isinstance(answer, dict) and answer.get("id") == number
+    if is_answer and (number is None or answer.keys() & {"value", "error"}):
+        return dict(answer)
+    raise SandboxError("its answer is none: the code has written to the channel itself")
 
 
 def _raised(answer: dict[str, Any]) -> str:
@@ -335,7 +335,3 @@ def _paths(imports: Sequence[str]) -> list[str]:
         is_package = spec.submodule_search_locations is not None
         found[str(Path(spec.origin).parents[1 if is_package else 0])] = None
     return list(found)
-
-
-def _rebuilt(source: str, function: str, options: dict[str, Any]) -> Sandbox:
-    return Sandbox(source, function, **options)
