@@ -67,8 +67,8 @@ _logger = optuna.logging.get_logger(f"optuna.{__name__}")
 
 Surrogate = Literal["discriminative", "generative", "statistical"]
 
-# How the tokens of a trial are shared out: the candidate sampler's, and each prediction's.
-_CANDIDATE_TOKENS, _PREDICTION_TOKENS = 0.4, 0.3
+# The share of the tokens that the examples of a request may take, whatever it asks for.
+_EXAMPLE_TOKENS = 0.4
 _N_BEST_EXAMPLES, _N_LAST_EXAMPLES = 10, 4
 # While there are fewer trials, the statistical surrogate can hardly judge, and knowledge leads.
 _FEW_TRIALS, _SHARE_OF_FEW = 10, 0.65
@@ -163,7 +163,7 @@ class LLAMBOSampler(ModelSampler):
             n_samples=checked_count("n_samples", n_samples, 1),
             one_by_one=checked_flag("one_by_one", one_by_one),
             top_quantile=checked_share("top_quantile", top_quantile, 0, 1, ends=False),
-            token_budget=int(_PREDICTION_TOKENS * self._prompt.token_budget),
+            token_budget=int(_EXAMPLE_TOKENS * self._prompt.token_budget),
         )
 
     def _in_startup(self, history: History) -> bool:
@@ -296,14 +296,18 @@ class LLAMBOSampler(ModelSampler):
             )
         else:
             n_wanted = self._n_candidates
-            scale = self._scale(turn)
+            scale, noise = self._scale(turn), turn.outlook.noise()
+            again = n_wanted > 1 and turn.outlook.is_best_in_doubt()
             messages = candidate_messages(
                 view.space,
                 view.history,
                 view.options(self._prompt),
                 examples=self._candidate_examples(turn, view, scale),
                 legend=score_legend(turn.history, scale),
-                targets=self._targets(turn, scale),
+                targets=self._targets(turn, scale, n_wanted - again),
+                trial_number=turn.trial.number + ahead,
+                noise="" if noise is None else noise.in_words(),
+                is_best_repeated=again,
             )
         schema = proposal_schema(view.space, n_wanted, self._prompt.reasoning)
         ledger = assistant.ledger(turn.study)
@@ -313,10 +317,12 @@ class LLAMBOSampler(ModelSampler):
         """Return the scale of scores of this trial, the same whenever it is asked for."""
         return ScoreScale.of(turn.history, turn.rng("scale"))
 
-    def _targets(self, turn: Turn, scale: ScoreScale) -> list[str]:
+    def _targets(self, turn: Turn, scale: ScoreScale, n: int) -> list[str]:
         """Return the scores that the candidates are to reach, in words."""
         scores = list(scale.scores(turn.history).values())
-        wanted = plausible_targets(scores, self._alpha, self._n_candidates)
+        noise = turn.outlook.noise()
+        blur = 0.0 if noise is None else scale.difference(noise.deviation)
+        wanted = plausible_targets(scores, self._alpha, n, blur)
         return [show_score(turn.history, scale, score) for score in wanted]
 
     def _candidate_examples(self, turn: Turn, view: View, scale: ScoreScale) -> list[Example]:
@@ -328,7 +334,7 @@ class LLAMBOSampler(ModelSampler):
         rest = [n for n in scores if n not in wanted]
         wanted += [rest[i] for i in turn.rng("examples").permutation(len(rest))]
         examples = {n: Example(params[n], f"{scores[n]:.0f}") for n in wanted}
-        budget = int(_CANDIDATE_TOKENS * self._prompt.token_budget)
+        budget = int(_EXAMPLE_TOKENS * self._prompt.token_budget)
         shown = wanted[: n_fitting(view.space, list(examples.values()), budget)]
         return [examples[n] for n in sorted(shown, key=lambda n: scores[n])]
 
@@ -339,9 +345,12 @@ class LLAMBOSampler(ModelSampler):
         filler = {**usual, **base.params}
         pool: list[Option] = []
         known = turn.tried
+        best = turn.history.best if turn.outlook.is_best_in_doubt() else None
         for candidate in candidates:
             params = candidate.completed(turn.space, filler)
-            if not known.repeats(params):
+            is_again = best is not None and params == best.params
+            best = None if is_again else best
+            if is_again or not known.repeats(params):
                 pool.append(Option(params, candidate))
                 known = known.and_also(params)
         return [*pool, Option(base.params, attributes=base.attributes)]

@@ -304,3 +304,30 @@ def test_wrong_arguments_are_named(options: dict[str, Any]) -> None:
     name, value = next(iter(options.items()))
     with pytest.raises(ConfigurationError, match=f"{name}.*{re.escape(repr(value))}"):
         LLAMBOSampler(lambda prompt: "", **options)
+
+
+def test_a_noisy_best_is_run_once_more() -> None:
+    rng = np.random.default_rng(0)
+
+    def noisy(trial: optuna.Trial) -> float:
+        return loss(trial) + float(rng.normal(0, 2))
+
+    class Copying(Neighbours):
+        """Answers with the best trial of the table where it is asked for that."""
+
+        def __call__(self, request: dict[str, Any]) -> Any:
+            text = request["messages"][-1]["content"]
+            if "exactly once more" not in text:
+                return super().__call__(request)
+            names, rows = table(text, "score")
+            best = dict(zip(names, rows[-1][:-1], strict=True))
+            params = {n: best[n] for n in SPACE}
+            return json.dumps({"candidates": [{"reason": "again", "params": params}]})
+
+    with served(Copying(), surrogate="statistical") as (sampler, server):
+        study = run(sampler, 30, noisy)
+        asked = [t for t in prompts(server, "candidates") if "exactly once more" in t]
+    assert asked
+    assert all("no configuration was run twice; differences below" in t for t in asked[:1])
+    ran = [tuple(t.params.values()) for t in study.trials]
+    assert len(set(ran)) < len(ran)

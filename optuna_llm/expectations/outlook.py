@@ -39,6 +39,8 @@ _MIN_TRIALS_FOR_NOISE = 12
 _N_BEST = 5
 # Share of the distance between them from which on noise blurs which one is the best.
 _BLUR = 0.5
+# The best trial is in doubt if it is ahead of the next one by no more deviations than these.
+_DOUBT = 2.0
 
 
 class Outlook:
@@ -282,6 +284,15 @@ class Outlook:
             for noise in (True, False)
         ]
         return Noise(float(np.median(np.sqrt(np.maximum(widths[0] ** 2 - widths[1] ** 2, 0)))), 0)
+
+    def is_best_in_doubt(self) -> bool:
+        """Whether noise alone may have made the best trial the best, which was run only once."""
+        noise = self.noise()
+        first = [o for o in self._history.ranking if o.values is not None][:2]
+        if noise is None or len(first) < 2 or first[:1] not in repeated(self._history.complete):
+            return False
+        ahead = sum(o.values[0] * sign for o, sign in zip(first, (-1, 1), strict=True) if o.values)
+        return noise.deviation > 0 and ahead <= _DOUBT * noise.deviation
 
 
 @dataclass(frozen=True)

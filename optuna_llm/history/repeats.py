@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Sequence
 
 from optuna_llm.history.history import Observation
 
@@ -16,6 +17,19 @@ def repeated(observations: Iterable[Observation]) -> list[list[Observation]]:
             key = tuple(sorted((name, repr(value)) for name, value in o.params.items()))
             groups.setdefault(key, []).append(o)
     return list(groups.values())
+
+
+def least_run(
+    good: Sequence[Observation], observations: Iterable[Observation]
+) -> Observation | None:
+    """Return the trial whose parameters were run least often, if there is any.
+
+    Args:
+        good: Complete trials to choose from, those first that are preferred.
+        observations: All trials.
+    """
+    n_runs = {id(o): len(group) for group in repeated(observations) for o in group}
+    return min(good, key=lambda o: n_runs[id(o)], default=None)
 
 
 def is_noisy(observations: Iterable[Observation]) -> bool | None:

@@ -26,6 +26,8 @@ _LOWEST = -500.0
 _HIGHEST = 10_000.0
 # The share of the results that lie between 0 and 1000.
 _POOR_QUANTILE = 0.75
+# The better half of the results is to take more than this share of the scale.
+_DULL = 0.1
 # So many trials set the scale at first.
 _FIRST_TRIALS = 5
 
@@ -34,9 +36,10 @@ _FIRST_TRIALS = 5
 class ScoreScale:
     """A map from losses to scores: 1000 is the best loss, 0 one that a quarter do not reach.
 
-    Both are those of the first five trials. They are set anew when the number of trials has
-    doubled, and when a result is as far beyond the best as that from the poor one: so what a score
-    means stays the same for most of a study.
+    Both are those of the first five trials. They are set anew only where the scale is of no use
+    any more: when a result is as far beyond the best as that from the poor one, and when the
+    number of trials has doubled and the better half of them lie within a tenth of the scale. So
+    what a score means stays the same for most of a study.
 
     In between and beyond 1000 it is linear; below zero it is bent, so that no score is below
     -500. A loss is the signed value of the only objective, an estimate of it for a trial that was
@@ -96,6 +99,10 @@ class ScoreScale:
         bent = _LOWEST * (1 - np.exp(np.clip(linear, -1e6, 0.0) / -_LOWEST))
         return np.where(linear < 0, bent, np.minimum(linear, _HIGHEST))
 
+    def difference(self, deviation: float) -> float:
+        """Return how far apart the scores of losses are that differ by so much."""
+        return BEST_SCORE * deviation / (self.poor - self.best)
+
     def value(self, history: History, score: float) -> float | None:
         """Return the objective's own value of a score; None where a score is no such value."""
         if self.weights or self.by_violation:
@@ -107,13 +114,22 @@ class ScoreScale:
 def _ends(losses: np.ndarray) -> tuple[float, float]:
     """Return the losses of the scores 1000 and 0, as trials in their order have set them."""
     n_set = min(len(losses), _FIRST_TRIALS)
+    doubled = 2 * n_set
     best, poor = _ends_of(losses[:n_set])
     for n in range(n_set + 1, len(losses) + 1):
         is_far_beyond = best / 2 - losses[n - 1] / 2 > poor / 2 - best / 2
-        if n == 2 * n_set or is_far_beyond or not np.isfinite(losses[:n_set]).any():
+        is_dull = n == doubled and _is_dull(losses[:n], best, poor)
+        doubled *= 1 + (n == doubled)
+        if is_dull or is_far_beyond or not np.isfinite(losses[:n_set]).any():
             n_set = n
             best, poor = _ends_of(losses[:n])
     return best, poor
+
+
+def _is_dull(losses: np.ndarray, best: float, poor: float) -> bool:
+    """Whether a scale does not tell the better half of some losses apart."""
+    better = np.sort(losses)[: len(losses) // 2]
+    return bool(better[-1] / 2 - better[0] / 2 < _DULL * (poor / 2 - best / 2))
 
 
 def _ends_of(losses: np.ndarray) -> tuple[float, float]:

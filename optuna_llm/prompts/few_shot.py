@@ -7,9 +7,11 @@ LLAMBO (Liu et al. 2024) shows a model configurations with their results: to pre
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
+import itertools
 import math
 from typing import TYPE_CHECKING
 from typing import Any
@@ -23,6 +25,7 @@ from optuna_llm.prompts.history_text import pending_text
 from optuna_llm.prompts.proposal import PromptOptions
 from optuna_llm.prompts.proposal import problem_text
 from optuna_llm.prompts.proposal import system_message
+from optuna_llm.prompts.proposal import trials_left
 from optuna_llm.prompts.text import count_lines
 from optuna_llm.prompts.text import show_row
 from optuna_llm.space.search_space import SearchSpace
@@ -65,7 +68,9 @@ def examples_text(space: SearchSpace, examples: Iterable[Example], *, title: str
     return "\n".join([header, *(example.line(space) for example in examples)])
 
 
-def examples_heading(n_shown: int, history: History, order: str, legend: str) -> str:
+def examples_heading(
+    n_shown: int, history: History, order: str, legend: str, *, others: str = ""
+) -> str:
     """Return the line above examples: how many of the trials they are, in which order, and more.
 
     Args:
@@ -73,10 +78,12 @@ def examples_heading(n_shown: int, history: History, order: str, legend: str) ->
         history: The study.
         order: Their order, in words.
         legend: What their results say.
+        others: What becomes of trials that are not shown, in words.
     """
     n_trials = history.n_ranked + len(history.failures_of_parameters)
     share = f"{n_shown} of {n_trials}, " if n_shown < n_trials else ""
-    return f"FINISHED TRIALS ({share}{order}). {legend}"
+    others = f"; {others}" if share and others else ""
+    return f"FINISHED TRIALS ({share}{order}{others}). {legend}"
 
 
 def n_fitting(space: SearchSpace, examples: Sequence[Example], token_budget: int) -> int:
@@ -116,20 +123,26 @@ def _own(history: History, scale: ScoreScale, score: float) -> str:
     return f"{value:.{min(digits, 17)}g}"
 
 
-def plausible_targets(scores: Sequence[float], alpha: float, n: int) -> list[float]:
+def plausible_targets(
+    scores: Sequence[float], alpha: float, n: int, noise: float = 0.0
+) -> list[float]:
     """Return n scores to be reached, within what is plausible by those reached so far.
+
+    Different ones are no closer to each other than noise: an order below it means nothing.
 
     Args:
         scores: Those of all trials.
         alpha: How far beyond the best one to go at most, in units of the score's scale; on its
             other side if negative.
         n: How many.
+        noise: The standard deviation of scores of one configuration; 0 where it is not known.
     """
     best_first = sorted(scores, reverse=True) or [BEST_SCORE]
     n_good = min(max(_MIN_GOOD, math.ceil(_GOOD_SHARE * len(best_first))), len(best_first))
     spread = max(best_first[0] - best_first[n_good - 1], _LEAST_REACH)
     reach = math.copysign(min(abs(alpha) * BEST_SCORE, spread), alpha)
-    return [best_first[0] + reach * (1 - i / n) for i in range(n)]
+    n_apart = min(max(int(abs(reach) / noise), 1), n) if noise > 0 else n
+    return [best_first[0] + reach * (1 - (i * n_apart // n) / n_apart) for i in range(n)]
 
 
 def candidate_messages(
@@ -140,6 +153,9 @@ def candidate_messages(
     examples: Sequence[Example],
     legend: str,
     targets: Sequence[str],
+    trial_number: int,
+    noise: str = "",
+    is_best_repeated: bool = False,
 ) -> list[Message]:
     """Ask for one configuration for each of several scores to be reached.
 
@@ -149,22 +165,31 @@ def candidate_messages(
         options: Task and descriptions; ``reasoning`` is what the model writes first.
         examples: Configurations with their scores, in the order in which they are to be shown.
         legend: What a score is, in one line.
-        targets: The scores to be reached, in words.
+        targets: The scores to be reached, in words, equal ones together.
+        trial_number: The number of the trial that the answer is for.
+        noise: What is known of noise, in words.
+        is_best_repeated: Whether one more candidate is to be the best trial once more.
     """
     pending = pending_text(space, history, token_budget=int(_PENDING_SHARE * options.token_budget))
-    count = "1 candidate" if len(targets) == 1 else f"{len(targets)} candidates"
+    n_wanted = len(targets) + is_best_repeated
+    count = "1 candidate" if n_wanted == 1 else f"{n_wanted} candidates"
+    left = trials_left(options.task.n_trials, trial_number)
     request = [
-        f"REQUEST: propose exactly {count}, clearly different from each other and from all above."
-        " Candidate i is the configuration that you expect to reach the i-th of these scores:",
-        *(f"{i}. {target}" for i, target in enumerate(targets, start=1)),
-        "Answer with the JSON object only.",
+        f"REQUEST for trial {trial_number}{left}.",
+        f"Propose exactly {count}, clearly different from each other and from all above. "
+        "Candidate i is the configuration that you expect to reach the score of number i:",
+        *_numbered(targets),
     ]
+    if is_best_repeated:
+        request.append(f"{n_wanted}. the best trial exactly once more, to tell noise from effects")
+    request.append("Answer with the JSON object only.")
     parts = [
         problem_text(space, history, options),
         "\n".join(output_format(space, options.reasoning)),
         "\n".join(failure_lines(space, history)),
         examples_heading(len(examples), history, "best last", legend),
         examples_text(space, examples, title="score"),
+        f"- {noise}" if noise else "",
         pending,
         "\n".join(request),
     ]
@@ -172,3 +197,12 @@ def candidate_messages(
         system_message(space, options),
         {"role": "user", "content": "\n\n".join(part for part in parts if part)},
     ]
+
+
+def _numbered(targets: Sequence[str]) -> Iterator[str]:
+    """Yield a line for each target: "1. 1100", or "1 to 3. 1100" where it is that of several."""
+    first = 1
+    for target, group in itertools.groupby(targets):
+        last = first + len(list(group)) - 1
+        yield f"{first}. {target}" if first == last else f"{first} to {last}. {target}"
+        first = last + 1

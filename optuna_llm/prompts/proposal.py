@@ -238,7 +238,8 @@ def _request(
     trial_number: int,
     occasion: str,
 ) -> str:
-    lines = [f"REQUEST for trial {trial_number}{_left(options.task.n_trials, trial_number)}."]
+    left = trials_left(options.task.n_trials, trial_number)
+    lines = [f"REQUEST for trial {trial_number}{left}."]
     if occasion:
         lines.append(f"You are asked because {occasion}.")
     if not history.n_ranked:
@@ -262,7 +263,8 @@ def _request(
     return "\n".join(lines)
 
 
-def _left(n_trials: int | None, trial_number: int) -> str:
+def trials_left(n_trials: int | None, trial_number: int) -> str:
+    """Say after the number of a trial how many follow, as far as that is known."""
     if n_trials is None:
         return "; how many trials will follow is not known"
     if n_trials <= trial_number:

@@ -16,6 +16,7 @@ from optuna.distributions import CategoricalDistribution
 
 from optuna_llm.history.history import History
 from optuna_llm.history.progress import spent_share
+from optuna_llm.history.repeats import least_run
 from optuna_llm.prompts.comparisons import Change
 from optuna_llm.prompts.comparisons import lost_to
 from optuna_llm.prompts.comparisons import single_changes
@@ -179,7 +180,11 @@ class _Words:
                 "where they leave none open, refine another good trial"
             )
         if kind == REPEAT:
-            return f"{self._best}, exactly once more, to tell noise from effects"
+            # One lucky result is overtaken by another: the good ones are repeated in turn.
+            complete = [o for o in self._history.ranking if o.values is not None]
+            once = least_run(complete[:_N_GOOD], self._history.complete)
+            again = "the best trial" if once is None else f"trial {once.number}"
+            return f"{again}, exactly once more, to tell noise from effects"
         return "what you expect to work well of a clearly different kind"
 
     def _unvaried(self) -> str:

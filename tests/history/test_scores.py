@@ -58,12 +58,20 @@ def _scale(values: list[float]) -> ScoreScale:
     return ScoreScale.of(History.from_study(study_of(values)), RNG)
 
 
-def test_the_scale_stays_until_the_trials_have_doubled() -> None:
-    values = [5.0, 4.0, 3.0, 2.0, 1.0, 0.9, 50.0, 0.8, 0.7, 0.6, 0.5]
-    scales = [_scale(values[:n]) for n in range(5, 12)]
-    assert scales[0] == scales[1] == scales[2] == scales[3] == scales[4]
-    assert scales[5] == scales[6] != scales[0]
+def test_the_scale_stays_while_it_tells_good_results_apart() -> None:
+    values = [5.0, 4.0, 3.0, 2.0, 1.0, 0.9, 50.0, 0.8, 0.7, 0.6, 0.5, *np.linspace(0.4, -0.2, 12)]
+    scales = [_scale(values[:n]) for n in range(5, len(values) + 1)]
+    assert all(scale == scales[0] for scale in scales)
     assert scales[4].best_score(History.from_study(study_of(values[:9]))) == pytest.approx(1100)
+
+
+def test_a_scale_that_tells_good_results_apart_no_more_is_set_anew() -> None:
+    # The first trials were far from what followed; ten have been run by then, not before.
+    values = [5.0, 1e6, 3e6, 2e6, 1e5, 4.0, 3.0, 2.0, 1.0, 0.9, 0.8]
+    scales = [_scale(values[:n]) for n in range(5, 12)]
+    assert all(scale == scales[0] for scale in scales[:5])
+    assert scales[5] == scales[6] != scales[0]
+    assert scales[5].best == 0.9
 
 
 def test_what_is_far_beyond_sets_the_scale_anew() -> None:

@@ -46,6 +46,23 @@ def test_steps_are_small_near_the_end_but_for_what_is_tested_alone() -> None:
     assert not any(small in text for text in shown if text.startswith("vary"))
 
 
+def test_the_good_trials_are_repeated_in_turn() -> None:
+    known: dict[str, BaseDistribution] = {"x": FloatDistribution(0, 1)}
+    rows = [(0.1, 1.0), (0.2, 2.0), (0.3, 3.0), (0.1, 9.0)]
+    history = study_of(
+        [create_trial(params={"x": x}, distributions=known, value=v) for x, v in rows]
+    )
+
+    def again(n: int) -> str:
+        shown = study_of([o.trial for o in history.observations[:n]])
+        wanted = roles(shown.search_space(), shown, 5, n_trials=n + 1, is_noisy=True)
+        return next(str(r) for r in wanted if r.name == "repeat")
+
+    assert "trial 0, exactly once more" in again(3)
+    # The best was lucky once; the next one has not had a second trial yet.
+    assert "trial 1, exactly once more" in again(4)
+
+
 def families(n_boosting: int, n_network: int) -> History:
     """A study of two families, the network with four parameters of its own."""
     known: dict[str, BaseDistribution] = {
