@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 import itertools
+from typing import Any
 
 from optuna.distributions import CategoricalDistribution
 
@@ -109,14 +110,31 @@ def roles(
     return [Role(kind, words.of(kind)) for kind in chosen]
 
 
-def hardly_tried(space: SearchSpace, history: History, changes: Sequence[Change]) -> list[str]:
-    """Return the choices that nobody can know yet, in words, at most four.
+@dataclass(frozen=True)
+class HardlyTried:
+    """A choice that nobody can know yet.
+
+    Attributes:
+        name: The parameter.
+        choice: The choice, native.
+        words: The same in words, with the number of its trials.
+    """
+
+    name: str
+    choice: Any
+    words: str
+
+
+def hardly_tried(
+    space: SearchSpace, history: History, changes: Sequence[Change]
+) -> list[HardlyTried]:
+    """Return the choices that nobody can know yet.
 
     Such a choice has no more trials than there are parameters to set beside it, and no pair of
     trials that differ in it alone tells that it is worse than that of the best trial.
     """
     best = history.best
-    found: list[str] = []
+    found: list[HardlyTried] = []
     if best is None:
         return found
     columns = space.coordinates(o.params for o in history.ranking).T
@@ -132,9 +150,10 @@ def hardly_tried(space: SearchSpace, history: History, changes: Sequence[Change]
             trials = [o for o, x in zip(history.ranking, column, strict=True) if x == i]
             n_beside = max((len(o.params) for o in trials), default=len(space)) - 1
             if i not in settled and len(trials) <= n_beside:
-                count = f"{len(trials)} of {history.n_ranked} trials"
-                found.append(f"{show_name(name)} {show_value(space, name, choice)} ({count})")
-    return found[:_MAX_HARDLY_TRIED]
+                shown = f"{show_name(name)} {show_value(space, name, choice)}"
+                words = f"{shown} ({len(trials)} of {history.n_ranked} trials)"
+                found.append(HardlyTried(name, choice, words))
+    return found
 
 
 class _Words:
@@ -146,7 +165,7 @@ class _Words:
         history: History,
         is_end: bool,
         changes: Sequence[Change],
-        hardly_tried: Sequence[str],
+        hardly_tried: Sequence[HardlyTried],
     ) -> None:
         self._space = space
         self._history = history
@@ -172,7 +191,7 @@ class _Words:
         if kind == _VARY:
             return f"{self._best}, with exactly one parameter changed{self._unvaried()}"
         if kind == _BASIN and self._hardly_tried:
-            left = " or ".join(self._hardly_tried)
+            left = " or ".join(h.words for h in self._hardly_tried[:_MAX_HARDLY_TRIED])
             return f"the best that you can think of with {left}; or refine another good trial"
         if kind == _BASIN:
             return (

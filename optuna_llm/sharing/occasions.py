@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from optuna_llm.history.statement import statements
+from optuna_llm.prompts.failures import cause_of
 from optuna_llm.prompts.roles import LAST_PART
 
 
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 # Requests that may be sent before trial n: 2 + n / 5, which makes 11 in a study of 50 trials.
 _REQUESTS_AT_ONCE = 2
 _TRIALS_PER_REQUEST = 5
-# Failures since the last answer that are a cluster, if they are half of the trials since then.
+# Failures since the last answer that are a cluster, if they are half of the trials since then,
+# or of a cause that the model has not seen yet.
 _FAILURES = 3
 # Trials without a new best that are a plateau; more after each answer that brought none.
 _PATIENCE = 4
@@ -62,11 +64,14 @@ def occasion(
     n_requests = sum(o.cost.requests for o, _ in answers)
     if n_requests >= _REQUESTS_AT_ONCE + number // _TRIALS_PER_REQUEST:
         return ""
-    last = answers[0][0]
+    last, said = answers[0]
     since = [o for o in history.observations if o.number >= last.number and o.state.is_finished()]
-    failed = sum(o in history.failures_of_parameters for o in since)
-    if is_trusted and failed >= _FAILURES and 2 * failed >= len(since):
-        return f"{failed} of the last {len(since)} trials have failed"
+    failed = [o for o in since if o in history.failures_of_parameters]
+    told = {cause_of(o) for o in history.failures_of_parameters if o.number < last.number}
+    n_new = sum(cause_of(o) not in told for o in failed)
+    is_cluster = len(failed) >= _FAILURES and 2 * len(failed) >= len(since)
+    if n_new >= _FAILURES or (is_trusted and is_cluster):
+        return f"{len(failed)} of the last {len(since)} trials have failed"
     if n_trials is not None and last.number < LAST_PART * n_trials <= number < n_trials:
         return "the last quarter of the trials begins"
     best = history.best
@@ -80,6 +85,9 @@ def occasion(
                 f"the best, trial {best.number}{whose} lies far from the best that you saw, "
                 f"trial {before.number}"
             )
+    is_new = best is not None and best.number > last.number and len(since) >= _PAUSE
+    if best and is_new and any(rule.is_broken(best.params) for rule in said.stated_rules):
+        return f"the best, trial {best.number}, breaks a rule of yours"
     if not is_trusted:
         return ""
     if (n_still := standstill(history)) and not is_waiting:

@@ -7,22 +7,28 @@ from typing import TYPE_CHECKING
 from optuna_llm.history.announcement import decode_params
 from optuna_llm.history.candidate import Candidate
 from optuna_llm.history.statement import statements
+from optuna_llm.prompts.comparisons import single_changes
 from optuna_llm.prompts.memory import Fate
 from optuna_llm.prompts.memory import memory_lines
 from optuna_llm.prompts.roles import OPTIMIZER
 from optuna_llm.prompts.roles import REPEAT
+from optuna_llm.prompts.roles import hardly_tried
 from optuna_llm.sharing.points import Objections
 from optuna_llm.space.tried import Tried
 
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from optuna_llm.history.history import History
     from optuna_llm.prompts import View
+    from optuna_llm.prompts.roles import HardlyTried
     from optuna_llm.sharing.proposal import Turn
 
 
 # Candidates of so many of the newest answers compete for later turns.
 _ANSWERS_THAT_COMPETE = 2
+_NONE = object()
 
 
 def is_unheard(history: History) -> bool:
@@ -57,6 +63,7 @@ def memory(turn: Turn, view: View) -> list[str]:
     if preferred:
         candidates.append(Candidate(preferred, "", role=OPTIMIZER))
     objections = Objections(turn)
+    left = hardly_tried(view.space, view.history, single_changes(view.space, view.history))
     by_base = [
         o
         for o in turn.history.observations
@@ -67,13 +74,15 @@ def memory(turn: Turn, view: View) -> list[str]:
         asked=asked,
         notes=said.notes if said.shown == view.key else "",
         rules=[r.renamed(view.shown_name) for r in said.stated_rules],
-        fates=[_fate(turn, view, asked.number, c) for c in candidates],
+        fates=[_fate(turn, view, asked.number, c, left) for c in candidates],
         n_turned_down=len(said.vetoed),
         alike=[o.number for o in by_base if objections.is_turned_down(o.params)],
     )
 
 
-def _fate(turn: Turn, view: View, asked: int, candidate: Candidate) -> Fate:
+def _fate(
+    turn: Turn, view: View, asked: int, candidate: Candidate, left: Sequence[HardlyTried]
+) -> Fate:
     own = candidate.params.keys()
     space, role, expected = turn.space, candidate.role, candidate.expected
     for o in turn.history.observations:
@@ -87,6 +96,10 @@ def _fate(turn: Turn, view: View, asked: int, candidate: Candidate) -> Fate:
         filled = tuple(view.shown_name(n) for n in space.names if n in o.params.keys() - own)
         return Fate(role, o.number, "", expected, told, filled)
     forecast = _told(turn, turn.outlook.interval(candidate.params))
+    shown = view.hide(candidate.params)
+    few = [h.words for h in left if shown.get(h.name, _NONE) == h.choice]
+    if forecast and few:
+        forecast += f", knowing little of {' and '.join(few)}"
     why = "another one was preferred so far"
     if turn.outlook.is_hopeless(candidate.params):
         why = "the surrogate turned it down"

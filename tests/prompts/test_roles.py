@@ -117,7 +117,7 @@ def test_a_choice_that_lost_a_pair_is_settled() -> None:
     )
     space = history.search_space()
     (left,) = hardly_tried(space, history, single_changes(space, history))
-    assert left == "scaling quantile (1 of 15 trials)"
+    assert left.words == "scaling quantile (1 of 15 trials)"
     line = next(x for x in show(history).splitlines() if x.startswith("scaling: "))
     assert line == (
         "scaling: none (best 1, n=13) > standard (best 2, n=1); "

@@ -12,9 +12,12 @@ import pytest
 
 from optuna_llm import CQRSampler
 from optuna_llm import LLMSampler
+from optuna_llm.history.attributes import write_parts
+from optuna_llm.history.cost import Cost
 from optuna_llm.history.history import History
 from optuna_llm.history.statement import statements
 from optuna_llm.prior import EmbeddedPrior
+from optuna_llm.sharing.occasions import occasion
 from tests.support.llm import SPACE
 from tests.support.llm import objective
 from tests.support.models import Local
@@ -104,6 +107,50 @@ def test_failures_in_a_cluster_are_an_occasion() -> None:
         for p in model.prompts
     )
     assert "MemoryError: needs 12 GiB" in model.prompts[-1]
+
+
+def why(history: History) -> str:
+    """Return why a model that is not trusted is asked for the next trial."""
+    return occasion(
+        history,
+        history.search_space(),
+        len(history.observations),
+        n_trials=None,
+        is_trusted=False,
+        is_used_up=False,
+        is_waiting=False,
+    )
+
+
+@pytest.mark.parametrize("answered", [0, 3])
+def test_failures_that_it_has_not_seen_are_an_occasion_though_they_are_few(answered: int) -> None:
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    reasons = []
+    for number in range(16):
+        trial = study.ask()
+        if number == answered:
+            write_parts(study, study._storage.get_trial(trial._trial_id), Cost(requests=1))
+        value = trial.suggest_float("x", 0, 0.1)
+        if number in (2, 5, 9, 13):
+            trial.set_user_attr("fail_reason", f"needs {number} GiB")
+            study.tell(trial, state=optuna.trial.TrialState.FAIL)
+        else:
+            study.tell(trial, value)
+        reasons.append(why(History.from_study(study)) if number > answered else "")
+    told = "3 of the last 10 trials have failed"
+    # What it was told of before its last answer is no news.
+    assert (told in reasons) == (answered == 0)
+    assert reasons[8] == ""
+
+
+def test_a_best_that_breaks_its_rule_is_an_occasion() -> None:
+    # The best depth is 7.
+    wrong = {"multiply": ["max_depth"], "divide": [], "low": 11, "high": 12, "why": "w"}
+    model = Local(talkative(rules=[wrong]))
+    study_with(model, 30, prefetch=False)
+    told = [p for p in model.prompts if "breaks a rule of yours" in p]
+    assert told
+    assert all("the best trial breaks it: not kept to" in p for p in told)
 
 
 def test_no_request_is_sent_after_the_last_trial() -> None:
