@@ -244,7 +244,7 @@ def _effect_line(
         held = f"the best {e.n_elite} have {low} to {high}"
         trend = "no trend" if e.correlation is None else f"trend {e.correlation:+.2f}"
         return f"{show_name(e.name)}: {held}; {trend}"
-    if not e.levels:
+    if len(e.levels) < 2:
         return ""
     # An order is told only where all else was equal: who proposes moves on in all parameters.
     lost = lost_to(e.name, e.levels[0][0], changes)

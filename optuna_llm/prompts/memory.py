@@ -73,8 +73,8 @@ def memory_lines(
     by_number = {o.number: o for o in history.observations}
     lines += [_fate_line(fate, by_number, history, results) for fate in fates]
     if n_turned_down:
-        since = f"run nevertheless: {', '.join(map(str, alike))}" if alike else "not run since"
-        lines.append(f"- the optimizer's points that you turned down, {n_turned_down}: {since}")
+        since = f"like them are trials {', '.join(map(str, alike))}" if alike else "not run since"
+        lines.append(f"- the optimizer's points that you turned down ({n_turned_down}): {since}")
     while count_lines(lines) > MAX_MEMORY_TOKENS and len(lines) > 1:
         lines.pop()
     return lines if len(lines) > 1 else []
@@ -97,7 +97,7 @@ def _rule_line(rule: Rule, history: History, asked: int) -> str:
         rule.is_broken(o.intended)
         for o in history.observations
         if o.number > asked and o.origin is not None and o.origin.source == "base"
-        if rule.value(o.intended) is not None
+        if o.state.is_finished() and rule.value(o.intended) is not None
     ]
     verdict = "the optimizer tries to keep to it"
     if not standing.is_borne_out:

@@ -108,7 +108,7 @@ def test_what_came_of_judgements_is_told() -> None:
         asked = re.search(r"YOUR LAST ANSWER, for trial (\d+)", prompt)
         assert asked is not None
         n = len(said[int(asked[1])].vetoed)
-        assert f"- the optimizer's points that you turned down, {n}: " in prompt
+        assert f"- the optimizer's points that you turned down ({n}): " in prompt
         assert re.search(r"- the optimizer's point that you preferred: (trial|not run)", prompt)
 
 
