@@ -119,10 +119,12 @@ def _ends(losses: np.ndarray) -> tuple[float, float]:
     for n in range(n_set + 1, len(losses) + 1):
         is_far_beyond = best / 2 - losses[n - 1] / 2 > poor / 2 - best / 2
         is_dull = n == doubled and _is_dull(losses[:n], best, poor)
-        doubled *= 1 + (n == doubled)
-        if is_dull or is_far_beyond or not np.isfinite(losses[:n_set]).any():
+        is_useless = is_dull or is_far_beyond or not np.isfinite(losses[:n_set]).any()
+        if is_useless:
             n_set = n
             best, poor = _ends_of(losses[:n])
+        if is_useless or n == doubled:
+            doubled = 2 * n
     return best, poor
 
 
