@@ -64,7 +64,7 @@ class Feasibility:
         max_rows: Limit of training rows; beyond, all kinds of labels are kept in equal number
             as far as possible.
         tolerance: A success this near to a failure, in every feature, shows that its parameters
-            were not the reason.
+            were not the reason. Farther ones may lie on the other side of a border.
 
     Attributes:
         explained: How far the classifier is believed, against a constant rate, in [0, 1].
@@ -72,7 +72,7 @@ class Feasibility:
     """
 
     def __init__(
-        self, *, seed: int | None = None, max_rows: int = 150, tolerance: float = 0.02
+        self, *, seed: int | None = None, max_rows: int = 150, tolerance: float = 0.002
     ) -> None:
         self._seed = seed
         self._tolerance = tolerance

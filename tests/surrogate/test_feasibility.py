@@ -58,6 +58,19 @@ def test_accidents_beside_a_failing_region_leave_it_its_rate():
     assert accepted_risk([], model.unexplained_rate) >= model.unexplained_rate
 
 
+def test_failures_on_both_sides_of_a_border_are_no_accidents():
+    # A search that ends at a border has successes on one side of each small step, not on the other.
+    rng = np.random.default_rng(5)
+    X = np.vstack([rng.random((40, 3)), rng.normal([0.6, 0.4, 0.5], 0.01, (40, 3))])
+    failed = X[:, 0] > 0.6
+    model = Feasibility(seed=0).fit(X, failed)
+    assert model.explained > 0.9
+    assert model.unexplained_rate < 0.15
+    beyond, within = model.risk(np.array([[0.605, 0.4, 0.5], [0.595, 0.4, 0.5]]))
+    assert beyond > 0.7
+    assert within < 0.3
+
+
 def test_a_success_at_the_place_of_a_failure_cures_it():
     X = np.random.default_rng(0).random((12, 2))
     X[1] = X[0] + 0.001
