@@ -59,7 +59,7 @@ def test_accidents_beside_a_failing_region_leave_it_its_rate():
 
 
 def test_failures_on_both_sides_of_a_border_are_no_accidents():
-    # A search that ends at a border has successes on one side of each small step, not on the other.
+    # A search that ends at a border fails on one side of a small step, and not on the other.
     rng = np.random.default_rng(5)
     X = np.vstack([rng.random((40, 3)), rng.normal([0.6, 0.4, 0.5], 0.01, (40, 3))])
     failed = X[:, 0] > 0.6
