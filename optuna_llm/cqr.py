@@ -236,21 +236,17 @@ class CQRSampler(DelegatingSampler):
         known = {n: d for n, d in search_space.items() if not d.single()}
         space = SearchSpace(known, history.search_space().optional & known.keys())
         n_finished = len(history.complete) + len(history.pruned)
-        is_startup = (
-            n_finished < max(min(self._n_startup_trials, _MIN_FINISHED), 1)
-            or n_finished + len(history.running) < self._n_startup_trials
-        )
+        n_begun, n_startup = n_finished + len(history.running), self._n_startup_trials
+        is_startup = n_finished < max(min(n_startup, _MIN_FINISHED), 1) or n_begun < n_startup
         position = self._start.position(study, trial)
         is_known = self._start.is_known(position, self._inner)
-        if len(space) == 0 or is_startup or is_known:
-            params = self._start.configuration(history, space, position, self._inner)
-            params = {n: v for n, v in params.items() if n in history.asked}
-            announced = Announcement.native(space.distributions, params)
-            write_parts(study, trial, Attendance.here(trial), announced)
-            self._label(study, trial, *self._start.label(position, self._inner, params))
-            return params
         for _ in range(_ANNOUNCEMENTS):
-            params, why, expected = self._propose(study, history, space, trial)
+            if len(space) == 0 or is_startup or is_known:
+                params, source, why = self._start.proposal(history, space, position, self._inner)
+                expected = Expected()
+            else:
+                params, why, expected = self._propose(study, history, space, trial)
+                source = "base"
             # Where nobody has asked for a parameter yet, it may be another one than announced.
             params = {name: value for name, value in params.items() if name in history.asked}
             announced = Announcement.native(space.distributions, params)
@@ -260,7 +256,7 @@ class CQRSampler(DelegatingSampler):
             before, history = history, self._history(study, trial)
             if not is_overtaken(params, space, before, history):
                 break
-        self._label(study, trial, "base", why)
+        self._label(study, trial, source, why)
         return params
 
     def _value(

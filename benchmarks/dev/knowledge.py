@@ -44,7 +44,8 @@ def table(rows: pd.DataFrame) -> str:
                     f"{each[name].mean():.3f} ({ratio.value:.2f}x,"
                     f" {ratio.low:.2f}-{ratio.high:.2f})"
                 )
-            lines.append([group, name, str(len(found[1])), *cells])
+            counts = "/".join(str(len(each)) for each in found.values())
+            lines.append([group, name, counts, *cells])
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 

@@ -25,7 +25,6 @@ from optuna_llm.space.search_space import SearchSpace
 
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from collections.abc import Sequence
 
     from optuna import Study
@@ -139,26 +138,29 @@ class StartUp:
         (coordinate,) = Encoding(space).domain.at(np.array([[unit]]))[0]
         return space.value(name, coordinate)
 
-    def configuration(
+    def proposal(
         self,
         history: History,
         space: SearchSpace,
         position: int | None,
         independent: BaseSampler | None,
-    ) -> dict[str, Any]:
-        """Return what a trial takes from the portfolio of its family; nothing for most trials."""
-        is_usual = position == len(self._given.known_good)
-        if self._prior is None or is_usual or not self._is_turn_of_prior(position, independent):
-            return {}
-        return next_of_portfolio(self._prior, history, space)
+    ) -> tuple[dict[str, Any], Source, str]:
+        """Return what a trial takes from the portfolio of its family, who proposes it, and why.
 
-    def label(
-        self, position: int | None, independent: BaseSampler | None, params: Mapping[str, Any]
-    ) -> tuple[Source, str]:
+        Most take nothing from there: they get all their values one by one.
+        """
+        params: dict[str, Any] = {}
+        is_usual = position == len(self._given.known_good)
+        is_turn = not is_usual and self._is_turn_of_prior(position, independent)
+        if self._prior is not None and is_turn:
+            params = next_of_portfolio(self._prior, history, space)
+        if params:
+            return params, "prior", f"Start-up: {OF_PORTFOLIO}"
+        return params, *self._label(position, independent)
+
+    def _label(self, position: int | None, independent: BaseSampler | None) -> tuple[Source, str]:
         """Return who proposes a trial of the design, and why."""
         n_known = len(self._given.known_good)
-        if params:
-            return "prior", f"Start-up: {OF_PORTFOLIO}"
         if position is not None and position < n_known:
             return "prior", self._given.claim(position)
         if self._is_turn_of_prior(position, independent):

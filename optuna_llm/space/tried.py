@@ -71,11 +71,11 @@ class Tried:
         The distance is the mean over the parameters that both have of the difference of their
         coordinates; choices without an order are 1 apart.
         """
-        new = self.space.coordinates([configuration])[0]
-        return any(
-            self.space.distances(old[None], np.where(np.isnan(old), np.nan, new))[0] <= distance
-            for old in np.where(np.isnan(new), np.nan, self.coordinates)
-        )
+        difference = np.abs(self.coordinates - self.space.coordinates([configuration])[0])
+        both = ~np.isnan(difference)
+        difference = np.where(self.space.n_choices > 0, difference > 0, difference)
+        total = np.where(both, difference, 0.0).sum(axis=1)
+        return bool((both.any(axis=1) & (total <= distance * both.sum(axis=1))).any())
 
     def hold(self, part: Mapping[str, Any]) -> bool:
         """Say whether one of these is what a part of a configuration has become."""

@@ -40,6 +40,20 @@ def test_what_a_trial_lacks_may_be_anything_unless_it_was_inactive() -> None:
     assert not Tried.of(BRANCHES, [({"kind": "a"}, {"of_b"})]).repeats(new)
 
 
+def test_what_is_near_is_so_in_the_mean_over_what_both_have() -> None:
+    tried = Tried.of(BOTH, [({"x": 0.2, "y": 0.2}, ())])
+    assert tried.are_near({"x": 0.2, "y": 0.28}, 0.05)
+    assert not tried.are_near({"x": 0.2, "y": 0.32}, 0.05)
+    a = Tried.of(BRANCHES, [({"kind": "a", "of_a": 0.5}, {"of_b"})])
+    assert a.are_near({"kind": "a", "of_a": 0.55, "of_b": 0.3}, 0.05)
+    assert not a.are_near({"kind": "b", "of_a": 0.5, "of_b": 0.3}, 0.05)
+
+
+def test_a_trial_that_has_nothing_yet_is_near_nothing() -> None:
+    assert not Tried.of(BOTH, [({}, ())]).are_near({"x": 0.2, "y": 0.2}, 0.05)
+    assert not Tried.of(BOTH, []).are_near({"x": 0.2, "y": 0.2}, 0.05)
+
+
 def test_what_both_lack_must_be_optional() -> None:
     a = {"kind": "a", "of_a": 0.5}
     assert Tried.of(BRANCHES, [(a, ())]).repeats(a)
