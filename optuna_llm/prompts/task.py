@@ -50,7 +50,7 @@ class Task:
             the model, up to some 600 tokens of it.
         n_trials: The number of trials that the study will have, as the model is told it.
         scale: Sizes of the problem, a :class:`~optuna_llm.Scale` or a mapping of them; usual
-            values move with them. None: those of the data set's card, where there is one.
+            values move with them. A ``DatasetCard`` has those of the data.
 
     Raises:
         ConfigurationError: A text is not a string, ``n_trials`` not a positive integer, or
@@ -72,8 +72,6 @@ class Task:
         if self.scale is not None:
             object.__setattr__(self, "scale", Scale.of(self.scale))
         if isinstance(self.dataset, DatasetCard):
-            if self.scale is None:
-                object.__setattr__(self, "scale", self.dataset.scale)
             object.__setattr__(self, "dataset", self.dataset.text)
         if isinstance(self.fixed, Mapping):
             shown = ", ".join(f"{name}={value}" for name, value in self.fixed.items())
