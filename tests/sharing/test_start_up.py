@@ -80,3 +80,11 @@ def test_it_can_be_left_out() -> None:
     study = run(CQRSampler(prior=EmbeddedPrior(portfolios=False), seed=0), 8)
     assert study.trials[0].params == USUAL
     assert all(t.params not in (FIRST, SECOND) for t in study.trials)
+
+
+def test_trials_that_run_at_once_take_different_rows() -> None:
+    study = run(CQRSampler(seed=0), 1)
+    trials = study.ask(), study.ask()
+    kernels = [t.suggest_categorical("kernel", ["rbf", "linear"]) for t in trials]
+    assert kernels == [FIRST["kernel"], SECOND["kernel"]]
+    assert trials[1].suggest_float("C", 1e-3, 1e3, log=True) == SECOND["C"]
