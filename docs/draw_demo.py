@@ -48,7 +48,7 @@ _MARKS = "<!-- what the demonstration prints, by draw_demo.py -->", "<!-- end of
 def searched() -> Result:
     """Run what is not there yet, and return all of it."""
     samplers: dict[str, Callable[[int], BaseSampler]] = {
-        OURS: lambda s: LLMSampler(task=TASK, seed=s),
+        OURS: lambda s: LLMSampler("none", task=TASK, seed=s),
         TPE: lambda s: TPESampler(seed=s),
         RANDOM: lambda s: RandomSampler(seed=s),
     }

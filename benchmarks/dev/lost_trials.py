@@ -1,6 +1,6 @@
 """What failures cost beyond the trials that they take.
 
-    python -m benchmarks.dev.lost_trials benchmarks/results/flaky.csv --rate 0.2
+    python -m benchmarks.dev.lost_trials benchmarks/results/failures.csv --rate 0.2
 
 With a share of the trials failing, a study has as many results as a shorter one without
 failures. Two ratios of mean regrets, with 95 % intervals: that of the shorter study to the whole

@@ -218,7 +218,7 @@ def _what_is_unsure(study: Study, history: History) -> list[str]:
     best = (left.best.values or (math.nan,))[0]
     return [
         *lines,
-        f"The most promising configuration not tried yet: {low:.2f} to {high:.2f} with 80 %, the"
+        f"The most promising configuration not tried yet: {low:.4g} to {high:.4g} with 80 %, the"
         f" best so far {best:.2f}.",
     ]
 
