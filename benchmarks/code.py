@@ -30,6 +30,8 @@ import math
 from pathlib import Path
 import re
 import secrets
+from typing import TYPE_CHECKING
+import zlib
 
 import numpy as np
 import optuna
@@ -39,10 +41,19 @@ from optuna_llm import LLMSampler
 from optuna_llm import code_parameter
 from optuna_llm import suggest_code
 from optuna_llm.chat import ChatModel
+from optuna_llm.chat import Completion
+from optuna_llm.chat import Message
+from optuna_llm.chat import Usage
 from optuna_llm.chat import connect
 from optuna_llm.code.suggest import Version
 from optuna_llm.history.births import births_of
 from optuna_llm.history.versions import versions_of
+
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from optuna_llm.chat.model import RequestOptions
 
 
 RESULTS = Path(__file__).parent / "results" / "code.csv"
@@ -50,12 +61,17 @@ WITH_MODEL = RESULTS.with_name("code-model.csv")
 ARMS = ("versions", "permuted results", "random choice", "numbers only")
 AT = (10, 20, 30)
 TERMS = ("x", "x * x", "math.sin(x)", "math.sin(3 * x)", "math.exp(-x * x)", "abs(x)")
-# Others that a curve for a language model may hold.
+# Those that a curve for a language model may hold.
 _MORE = ("math.cos(2 * x)", "x ** 3 / 10", "math.tanh(2 * x)", "math.exp(-abs(x))", "max(x, 0)")
-_TOLD = (
-    "A curve, known at 41 points from -3 to 3, is a sum of three simple terms in x, each with a"
-    " factor of its own. The value is the root mean square error of what the function returns."
+POOL = (*TERMS, *_MORE)
+TOLD = (
+    "A curve, known at 41 points from -3 to 3, is a sum of three different simple terms, each with"
+    " a factor of its own. A simple term is a constant, a power of x, or a function such as exp,"
+    " log, sin, cos, tanh, abs or max with 0, of a multiple or a power of x or of abs(x) with"
+    " either sign. The value is the root mean"
+    " square error of what the function returns."
 )
+_MARK = "VERSIONS (worst first"  # In each prompt that asks for a version.
 _PATIENCE = 3600.0  # Seconds for an answer; a model may be a person.
 _POINTS = np.linspace(-3, 3, 41)
 # The curve: three of the terms, with factors that are none of a model's.
@@ -101,10 +117,12 @@ class StandIn:
 
     def __call__(self, prompt: str) -> str:
         """Answer a prompt."""
-        if "VERSIONS (worst first" not in prompt:
+        if _MARK not in prompt:
             return "I cannot say."
         known = r"return \[.* for x in points\]"
-        shown = re.findall(known, prompt.partition("VERSIONS (")[2]) or re.findall(known, prompt)
+        # After a refusal it goes on from its own version, not from the one that this equals.
+        listed = prompt.partition(_MARK)[2].partition("It was compared with version")[0]
+        shown = re.findall(known, listed) or re.findall(known, prompt)
         chosen = shown[-1] if self._reads_results else shown[self._rng.integers(len(shown))]
         source = source_of(changed(terms_in(chosen), self._rng))
         return f"Another term.\n```python\n{source}```"
@@ -120,16 +138,26 @@ class Writer:
     """
 
     def __init__(self, model: ChatModel, seed: int, *, reads_results: bool) -> None:
+        self.name = model.name
         self._model = model
-        self._rng = np.random.default_rng(seed)
+        self._seed = seed
         self._reads_results = reads_results
 
-    def __call__(self, prompt: str) -> str:
-        """Answer a prompt."""
-        if "VERSIONS (worst first" not in prompt:
-            return "I cannot say."
-        shown = prompt if self._reads_results else permuted(prompt, self._rng)
-        return self._model.complete([{"role": "user", "content": shown}]).text
+    def complete(
+        self, messages: Sequence[Message], **options: Unpack[RequestOptions]
+    ) -> Completion:
+        """Answer a conversation; one that asks for no version is not passed on."""
+        if not any(_MARK in message["content"] for message in messages):
+            nothing = Usage(prompt_tokens=0, completion_tokens=0)
+            return Completion("I cannot say.", self.name, nothing, 0.0, 0.0, 1, "text", "stop")
+        shown = messages if self._reads_results else [self._permuted(m) for m in messages]
+        return self._model.complete(shown, **options)
+
+    def _permuted(self, message: Message) -> Message:
+        """Permute the results in a message, in the same order whenever it is sent again."""
+        content = message["content"]
+        rng = np.random.default_rng([self._seed, zlib.crc32(content.encode())])
+        return {"role": message["role"], "content": permuted(content, rng)}
 
 
 def permuted(prompt: str, rng: np.random.Generator) -> str:
@@ -150,7 +178,7 @@ def drawn(seed: int) -> np.ndarray:
     """Return the values of a curve that nobody has seen."""
     rng = np.random.default_rng([seed, 19])
     total = np.zeros(len(_POINTS))
-    for term in rng.choice([*TERMS, *_MORE], 3, replace=False):
+    for term in rng.choice(POOL, 3, replace=False):
         values = np.array([eval(term, {"math": math, "x": x}) for x in _POINTS])
         total += rng.uniform(0.3, 1.5) * rng.choice([-1, 1]) * values
     return total
@@ -190,7 +218,7 @@ def run_with_model(
         sampler = LLMSampler(
             writer,
             base_sampler=base,
-            task=_TOLD,
+            task=TOLD,
             seed=seed,
             timeout=_PATIENCE,
             deadline=_PATIENCE,

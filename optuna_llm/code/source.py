@@ -97,11 +97,16 @@ class Source:
         tree = _Plain(self.function).visit(tree)
         return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
 
-    def with_numbers(self, values: Mapping[str, float]) -> str:
-        """Return the source with other numbers, by their names; it is laid out anew."""
-        return ast.unparse(
-            ast.fix_missing_locations(_Numbers(values).visit(copy.deepcopy(self.tree)))
-        )
+    def with_numbers(self, values: Mapping[str, float], *, keeps_ranges: bool = False) -> str:
+        """Return the source with other numbers, by their names; it is laid out anew.
+
+        Args:
+            values: The numbers.
+            keeps_ranges: Whether calls of ``number`` stay, with the other number in them; else the
+                number alone stands in their place.
+        """
+        tree = _Numbers(values, keeps_ranges=keeps_ranges).visit(copy.deepcopy(self.tree))
+        return ast.unparse(ast.fix_missing_locations(tree))
 
 
 def checked_source(text: object, like: ast.FunctionDef, imports: Sequence[str]) -> Source:
@@ -219,9 +224,12 @@ def _arguments(function: ast.FunctionDef) -> list[str]:
 class _Numbers(ast.NodeTransformer):
     """Finds the numbers of a source; puts others in their place, or one sign for all."""
 
-    def __init__(self, values: Mapping[str, float] | None = None) -> None:
+    def __init__(
+        self, values: Mapping[str, float] | None = None, *, keeps_ranges: bool = False
+    ) -> None:
         self.numbers: list[Number] = []
         self._values = values
+        self._keeps_ranges = keeps_ranges
         self._target = ""
 
     def visit_Assign(self, node: ast.Assign) -> ast.AST:
@@ -253,7 +261,15 @@ class _Numbers(ast.NodeTransformer):
             raise ConfigurationError(
                 f"{ast.unparse(node):.80} must be number(value, low, high, log=False): {error}"
             ) from None
-        return self._taken(*declared)
+        taken = self._taken(*declared)
+        if not self._keeps_ranges:
+            return taken
+        if node.args:
+            node.args[0] = taken
+        for keyword in node.keywords:
+            if keyword.arg == "value":
+                keyword.value = taken
+        return node
 
     def visit_Constant(self, node: ast.Constant) -> ast.AST:
         """Take a literal with a decimal point, but for 0.0 and 1.0."""
@@ -265,14 +281,17 @@ class _Numbers(ast.NodeTransformer):
             return node  # At the end of what numbers there are: it stands for nothing or no bound.
         return self._taken(value, FloatDistribution(low, high, log=True))
 
-    def _taken(self, value: float, distribution: FloatDistribution) -> ast.AST:
+    def _taken(self, value: float, distribution: FloatDistribution) -> ast.expr:
         taken = {known.name for known in self.numbers}
         is_name = 0 < len(self._target) <= _MAX_NAME and self._target not in taken
         name = self._target if is_name else str(len(self.numbers))
         self.numbers.append(Number(name, value, distribution))
         if self._values is None:
             return ast.Name("#", ast.Load())
-        return ast.Constant(float(self._values.get(name, value)))
+        shown = float(self._values.get(name, value))
+        literal = ast.Constant(abs(shown))
+        # Only a sign of its own gets the brackets that a power needs.
+        return literal if shown >= 0 else ast.UnaryOp(ast.USub(), literal)
 
 
 def _declared(

@@ -19,6 +19,7 @@ from optuna_llm.code.parameter import Limits
 from optuna_llm.code.parameter import shown_arguments
 from optuna_llm.code.source import Source
 from optuna_llm.code.source import parsed
+from optuna_llm.code.writing import TwinError
 from optuna_llm.code.writing import Writer
 from optuna_llm.errors import ConfigurationError
 from optuna_llm.errors import SandboxError
@@ -168,11 +169,13 @@ def _loaded(trial: FrozenTrial, name: str, limits: Limits) -> Version:
     return Version(source, number, params, limits)
 
 
-def _with_params(source: Source, number: int, params: Mapping[str, float]) -> str:
+def _with_params(
+    source: Source, number: int, params: Mapping[str, float], *, keeps_ranges: bool = False
+) -> str:
     """Return the source of a version with the numbers that some parameters give it."""
     prefix = _prefix(source.function, number)
     values = {n[len(prefix) :]: value for n, value in params.items() if n.startswith(prefix)}
-    return source.with_numbers(values)
+    return source.with_numbers(values, keeps_ranges=keeps_ranges)
 
 
 def _prefix(name: str, number: int) -> str:
@@ -255,11 +258,12 @@ class _Suggestion:
             source = parameter.source(text)
             twin = self._twin(source)
             if twin is not None:
-                raise ConfigurationError(f"it does the same as version {twin}")
+                is_text = self._offered[twin].canonical == source.canonical
+                raise TwinError(twin, by_results=not is_text)
             return source
 
         def tuned(text: str, number: int, params: Mapping[str, float]) -> str:
-            return _with_params(Source(text, self._name), number, params)
+            return _with_params(Source(text, self._name), number, params, keeps_ranges=True)
 
         known = {n: s for n, s in self._known.items() if n in self._offered}
         written = Writer(self._trial, contract, self._name, known, check, tuned).written()

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from optuna.trial import TrialState
 
 from optuna_llm.code.source import Source
 from optuna_llm.errors import ConfigurationError
@@ -16,10 +19,12 @@ from optuna_llm.history.history import History
 from optuna_llm.history.versions import Stored
 from optuna_llm.history.versions import number_in
 from optuna_llm.history.versions import stored_choice
+from optuna_llm.history.versions import versions_of
 from optuna_llm.prompts.new_version import Contract
 from optuna_llm.prompts.new_version import Tried
+from optuna_llm.prompts.new_version import Unranked
+from optuna_llm.prompts.new_version import correction_messages
 from optuna_llm.prompts.new_version import version_messages
-from optuna_llm.prompts.proposal import repair_messages
 from optuna_llm.prompts.text import Results
 from optuna_llm.replies.source import read_source
 from optuna_llm.sharing.model_sampler import ModelSampler
@@ -37,7 +42,20 @@ if TYPE_CHECKING:
     from optuna_llm.history.history import Observation
 
 
-_MAX_FAILURES = 3
+class TwinError(ConfigurationError):
+    """A version does the same as a known one.
+
+    Args:
+        number: Of the known one.
+        by_results: Whether it returns the same, else it is written alike.
+    """
+
+    def __init__(self, number: int, *, by_results: bool) -> None:
+        alike = "both return the same on all examples"
+        if not by_results:
+            alike = "they differ in names, comments, numbers and ranges at most"
+        super().__init__(f"it does the same as version {number}: {alike}")
+        self.number = number
 
 
 @dataclass(frozen=True)
@@ -62,7 +80,8 @@ class Writer:
         contract: What a version has to keep.
         name: Name of the function.
         known: The versions so far.
-        check: Returns a version's source, or raises ConfigurationError where it is none or known.
+        check: Returns a version's source, or raises ConfigurationError where it is none, and
+            TwinError where it is known.
         tuned: Returns a version's source with the numbers of some parameters.
     """
 
@@ -109,12 +128,8 @@ class Writer:
         """Ask for a version, and once more where the first one cannot be run."""
         tried = self._tried(history)
         wanted = ", ".join(Results(history).direction(i) for i in range(len(history.directions)))
-        failures = [born.error for born in asked.values() if born.error and not born.is_away]
-        failures += [
-            o.failure for o in history.failed if o.trial.params.get(self.name) == o.number
-        ]
         request = version_messages(
-            sampler.task, wanted, self.contract, tried, failures[-_MAX_FAILURES:]
+            sampler.task, wanted, self.contract, tried, self._unranked(history, asked, tried)
         )
         best = tried[-1].number if tried else min(self.known)
         birth = Birth(parent=best, by="llm", model=sampler.model_name)
@@ -133,7 +148,8 @@ class Writer:
                 return Written(self.check(text), birth.for_reason(reason))
             except ConfigurationError as error:
                 birth = birth.refused(str(error))
-                messages = repair_messages(request, reply, [str(error)])
+                twin = self._compared(tried, error)
+                messages = correction_messages(request, reply, str(error), twin)
         return Written(None, birth)
 
     def _tried(self, history: History) -> list[Tried]:
@@ -146,10 +162,47 @@ class Writer:
             number = number_in(o.trial, self.name)
             if number in found or number not in self.known:
                 continue
-            count = sum(1 for other in history.observations if _runs(other, self.name, number))
+            states = [t.state for t in history.observations if _runs(t, self.name, number)]
             source = self.tuned(self.known[number].value, number, o.trial.params)
-            found[number] = Tried(number, source, results.named(o), count)
+            n_failed = states.count(TrialState.FAIL)
+            found[number] = Tried(number, source, results.named(o), len(states), n_failed)
         return list(reversed(found.values()))
+
+    def _compared(self, tried: Sequence[Tried], error: ConfigurationError) -> Tried | None:
+        """Return the version that a refused one equals, as the model has seen it if it has."""
+        if not isinstance(error, TwinError):
+            return None
+        as_written = Tried(error.number, self.known[error.number].value, "", 0)
+        return next((t for t in tried if t.number == error.number), as_written)
+
+    def _unranked(
+        self, history: History, asked: Mapping[int, Birth], tried: Sequence[Tried]
+    ) -> list[Unranked]:
+        """Return the versions without a result and those refused, the newest last."""
+        found = {
+            n: Unranked(None, born.error)
+            for n, born in asked.items()
+            if born.error and not born.is_away
+        }
+        for o in history.failures_of_parameters:
+            queued = o.trial.system_attrs.get("fixed_params", {}).get(self.name)
+            if isinstance(queued, str) and self.name not in o.trial.params:
+                found[o.number] = Unranked(None, o.failure)
+        ranked = {t.number for t in tried}
+        for number in versions_of([o.trial for o in history.observations], self.name):
+            if number not in ranked:
+                found[number] = Unranked(number, self._why_unranked(history, number))
+        return [found[n] for n in sorted(found)]
+
+    def _why_unranked(self, history: History, number: int) -> str:
+        if number not in self.known:
+            return "it does not keep what is asked for today"
+        trials = [o for o in history.observations if _runs(o, self.name, number)]
+        failed = [o.failure for o in trials if o.state == TrialState.FAIL]
+        if failed:
+            return f"failed: {failed[-1]}"
+        is_running = not all(o.state.is_finished() for o in trials)
+        return "still running" if is_running or not trials else "stopped before its end"
 
 
 def _runs(o: Observation, name: str, number: int) -> bool:

@@ -305,24 +305,27 @@ def repair_messages(
         violations: What is wrong with it, a line each, as in
             :attr:`optuna_llm.space.search_space.Repair.violations`.
     """
-    quoted = reply if len(reply) <= _MAX_REPLY else reply[:_MAX_REPLY] + "… [cut]"
     lines = [f"- {shorten(v, 300)}" for v in violations[:_MAX_VIOLATIONS]]
     if len(violations) > _MAX_VIOLATIONS:
         lines.append(f"- and {len(violations) - _MAX_VIOLATIONS} more of this kind")
     lines = lines or ["- no configuration in the requested format was found"]
+    lines = [
+        "Your answer cannot be used as it is:",
+        *lines,
+        "Correct these points, keep the rest, and answer with the full JSON object only, in the "
+        "output format above.",
+    ]
+    return next_turn(messages, reply, lines)
+
+
+def next_turn(
+    messages: Sequence[Message], reply: str, lines: Sequence[str], limit: int = _MAX_REPLY
+) -> list[Message]:
+    """Return the messages, the answer to them, cut to a length, and what is said to that."""
+    quoted = reply if len(reply) <= limit else reply[:limit] + "… [cut]"
     return [
         *messages,
         # Providers refuse an empty turn.
         {"role": "assistant", "content": quoted.strip() or "(no answer)"},
-        {
-            "role": "user",
-            "content": "\n".join(
-                [
-                    "Your answer cannot be used as it is:",
-                    *lines,
-                    "Correct these points, keep the rest, and answer with the full JSON object "
-                    "only, in the output format above.",
-                ]
-            ),
-        },
+        {"role": "user", "content": "\n".join(lines)},
     ]

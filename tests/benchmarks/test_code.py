@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 import re
 from typing import Any
@@ -10,8 +11,12 @@ import numpy as np
 import pytest
 
 from benchmarks.code import ARMS
+from benchmarks.code import POOL
 from benchmarks.code import RESULTS
+from benchmarks.code import TOLD
+from benchmarks.code import WITH_MODEL
 from benchmarks.code import StandIn
+from benchmarks.code import Writer
 from benchmarks.code import changed
 from benchmarks.code import curve
 from benchmarks.code import drawn
@@ -22,6 +27,10 @@ from benchmarks.code import run
 from benchmarks.code import source_of
 from benchmarks.code import table
 from benchmarks.code import terms_in
+from optuna_llm.chat import ChatModel
+from optuna_llm.chat import Completion
+from optuna_llm.chat import Message
+from optuna_llm.chat import Usage
 from tests.support.server import ChatServer
 
 
@@ -56,6 +65,14 @@ def test_only_with_results_it_goes_on_from_the_best(reads_results: bool) -> None
     assert (from_best > 20) is reads_results
 
 
+def test_after_a_refusal_the_stand_in_goes_on_from_its_own_version() -> None:
+    own, twin = source_of(("x", "abs(x)")), source_of(("math.sin(3 * x)",))
+    prompt = f"{PROMPT}\nAssistant:\n{own}\nUser:\nIt was compared with version 3:\n{twin}"
+    model = StandIn(0, reads_results=True)
+    for _ in range(20):
+        assert len({"x", "abs(x)"} & set(terms_in(model(prompt)))) >= 1
+
+
 @pytest.mark.slow
 def test_all_arms_begin_alike_and_are_repeatable() -> None:
     first = run("versions", 0, 4)
@@ -76,6 +93,50 @@ def test_permuted_results_stand_beside_other_versions() -> None:
     assert versions == sources  # A version keeps its number,
     assert sorted(versions) == list(results)
     assert versions != results  # and gets the result of another.
+
+
+class Recorder:
+    """A model that keeps what it was asked."""
+
+    name = "recorder"
+
+    def __init__(self) -> None:
+        self.asked: list[list[Message]] = []
+
+    def complete(self, messages: Sequence[Message], **_: Any) -> Completion:
+        self.asked.append(list(messages))
+        nothing = Usage(prompt_tokens=0, completion_tokens=0)
+        return Completion("x", self.name, nothing, 0.0, 0.0, 1, "text", "stop")
+
+
+@pytest.mark.parametrize("reads_results", [True, False])
+def test_a_language_model_is_sent_conversations(reads_results: bool) -> None:
+    shown = "".join(
+        f"Version {n}: value {n}.5 (1 trial)\n```python\ndef curve(points):\n    return {n}\n```\n"
+        for n in range(5)
+    )
+    first: Message = {"role": "user", "content": f"VERSIONS (worst first, best last):\n{shown}"}
+    again: list[Message] = [
+        first,
+        {"role": "assistant", "content": "x"},
+        {"role": "user", "content": "No."},
+    ]
+    model = Recorder()
+    writer = Writer(model, 1, reads_results=reads_results)
+    assert isinstance(writer, ChatModel)
+    assert writer.complete([first]).text == "x"
+    writer.complete(again)
+    assert [m["role"] for m in model.asked[1]] == ["user", "assistant", "user"]
+    assert model.asked[0][0] == model.asked[1][0]  # Results stay where they are.
+    assert (model.asked[0][0] == first) is reads_results
+    assert writer.complete([{"role": "user", "content": "Propose."}]).text == "I cannot say."
+    assert len(model.asked) == 2
+
+
+def test_a_language_model_is_told_what_a_term_may_be() -> None:
+    for term in POOL:
+        assert set(re.findall(r"[a-z]{2,}", term)) - {"math"} <= set(re.findall(r"[a-z]+", TOLD))
+        assert len(term) == 1 or term == "abs(x)" or term not in TOLD
 
 
 def test_curves_are_drawn_by_their_seeds() -> None:
@@ -104,6 +165,17 @@ def test_a_language_model_writes_versions_in_all_arms(
     assert set(done) == {(arm, 3) for arm in ARMS}
     assert len({values[0] for values in done.values()}) == 1  # All begin with the same version.
     assert "| random choice | " in capsys.readouterr().out
+
+
+def test_the_page_says_what_a_language_model_reached() -> None:
+    page = (RESULTS.parents[2] / "docs" / "code.md").read_text()
+    done = read(WITH_MODEL)
+    assert {arm for arm, _ in done} == set(ARMS)
+    assert len({seed for _, seed in done}) == 1
+    for (arm, _), values in done.items():
+        assert len(values) == 24
+        cells = " | ".join(f"{values[n - 1]:.3f}" for n in (8, 16, 24))
+        assert f"\n| {arm} | {cells} |\n" in page, arm
 
 
 def test_the_page_says_what_the_committed_results_are() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from typing import Any
 
 from optuna.distributions import FloatDistribution
 import pytest
@@ -75,6 +76,29 @@ def test_numbers_and_their_names() -> None:
     assert "0.25" in tuned
     assert "number" not in tuned
     assert checked(tuned).canonical == source.canonical
+
+
+def test_ranges_are_kept_where_they_are_to_be_seen() -> None:
+    source = checked(
+        "def update(w, g):\n"
+        "    rate = number(0.5, -3, 3)\n"
+        "    return w * number(low=1, value=2.0, high=9, log=True) - rate * 0.5 * g\n"
+    )
+    values = {"rate": -0.25, "1": 4.0, "2": 0.75}
+    shown = source.with_numbers(values, keeps_ranges=True)
+    assert "rate = number(-0.25, -3, 3)" in shown
+    assert "number(low=1, value=4.0, high=9, log=True) - rate * 0.75 * g" in shown
+    again = {n.name: n.distribution for n in checked(shown).numbers}
+    declared = {n.name: n.distribution for n in source.numbers}
+    assert {n: again[n] for n in ("rate", "1")} == {n: declared[n] for n in ("rate", "1")}
+    assert "number" not in source.with_numbers(values)
+
+
+def test_a_negative_number_is_raised_to_a_power_as_a_whole() -> None:
+    source = checked("def update(w, g):\n    return number(-2.0, -3, 3) ** 2\n")
+    scope: dict[str, Any] = {}
+    exec(source.with_numbers({}), scope)
+    assert scope["update"](0, 0) == 4.0
 
 
 @pytest.mark.parametrize(

@@ -212,7 +212,7 @@ def test_what_is_stored_is_plain_data() -> None:
 def test_the_parent_of_a_version_is_the_one_most_like_it() -> None:
     study = run(1)
     study.enqueue_trial({"curve": BETTER})
-    study.enqueue_trial({"curve": BETTER + " * step"})
+    study.enqueue_trial({"curve": BETTER.rstrip() + " * step"})
     study.optimize(objective, n_trials=2)
     born = [t.system_attrs["llm:code:curve"] for t in study.trials]
     assert [b.get("parent") for b in born] == [None, 0, 1]

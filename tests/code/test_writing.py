@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import optuna
@@ -11,6 +12,8 @@ import pytest
 
 from optuna_llm import LLAMBOSampler
 from optuna_llm import LLMSampler
+from optuna_llm import suggest_code
+from optuna_llm.errors import ConfigurationError
 from optuna_llm.errors import ModelSetupError
 from optuna_llm.replies.source import read_source
 from tests.support.server import ChatServer
@@ -97,9 +100,51 @@ def test_what_cannot_be_run_leaves_an_old_version_at_work() -> None:
     ],
 )
 def test_a_version_that_is_known_is_none(same: str) -> None:
-    study, _ = run(writing(lambda i: version(same)), 2)
-    assert births(study)[1]["error"] == "it does the same as version 0"
+    study, asked = run(writing(lambda i: version(same)), 2)
+    # The correction goes on with the conversation, and quotes what it was compared with.
+    assert [m["role"] for m in asked[1]] == ["system", "user", "assistant", "user"]
+    assert (
+        f"compared with version 0:\n```python\n{gain.text.splitlines()[0]}"
+        in asked[1][3]["content"]
+    )
+    assert births(study)[1]["error"].startswith("it does the same as version 0: ")
     assert study.trials[1].params["gain"] == 0
+
+
+def test_the_list_says_what_has_become_of_each_version() -> None:
+    bodies = ["return number(0.3, -2, 2) * x * x", "import os\n    return 1", "return x ** 2"]
+    study = optuna.create_study(storage=optuna.storages.InMemoryStorage())
+    with ChatServer(writing(lambda i: version(bodies[min(i, 2)]))) as server:
+        study.sampler = LLMSampler("m", base_url=server.base_url, seed=0, max_retries=0)
+        study.enqueue_trial({"gain": "def gain(x):\n    return x * 2 + 0.25"})
+        study.optimize(without_the_first, n_trials=1, catch=ZeroDivisionError)
+        study.enqueue_trial({"gain": "def gain(x, y):\n    return x"})
+        study.optimize(without_the_first, n_trials=1, catch=ConfigurationError)
+        study.optimize(without_the_first, n_trials=16, catch=ZeroDivisionError)
+        asked = [r.json["messages"] for r in server.requests if is_for_code(r.json)]
+    # Each version with the numbers of its best trial, in their ranges.
+    told = asked[-1][1]["content"]
+    block = r"Version (\d+): value (\S+) \((\d+) trials?\)\n```python\n(.*?)\n```"
+    shown = re.findall(block, told, re.S)
+    assert len(shown) >= 2
+    for number, value, n, source in shown:
+        own = [t for t in study.trials if t.params.get("gain") == int(number)]
+        best = min((t for t in own if t.value is not None), key=lambda t: t.values)
+        assert int(n) <= len(own)
+        assert best.value == pytest.approx(float(value), rel=1e-3)
+        numbers = [v for name, v in best.params.items() if name.startswith(f"gain.{number}.")]
+        assert all(f"{v}" in source for v in numbers)
+    assert re.search(r"number\([^,]+, -2, 2\)", told)
+    listed = told.partition("Without a result")[2]
+    assert '- version 0: "failed: ZeroDivisionError' in listed
+    assert "must take (x), not (x, y)" in listed
+    assert "- refused: " in listed
+
+
+def without_the_first(trial: optuna.Trial) -> float:
+    if suggest_code(trial, gain).number == 0:
+        raise ZeroDivisionError("by the objective")
+    return objective(trial)
 
 
 def test_a_model_that_goes_away_and_comes_back() -> None:
