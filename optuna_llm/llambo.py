@@ -18,6 +18,7 @@ from optuna_llm.expectations.model import Forecast
 from optuna_llm.expectations.model import ModelSurrogate
 from optuna_llm.expectations.model import Questions
 from optuna_llm.expectations.model import hold_out
+from optuna_llm.expectations.model import read_alike
 from optuna_llm.expectations.pooled import Judgement
 from optuna_llm.expectations.track_record import is_given_up
 from optuna_llm.history.candidate import Candidate
@@ -26,9 +27,8 @@ from optuna_llm.history.origin import Origin
 from optuna_llm.history.queue import Queue
 from optuna_llm.history.scores import ScoreScale
 from optuna_llm.prompts import Advice
-from optuna_llm.prompts import Example
+from optuna_llm.prompts import candidate_examples
 from optuna_llm.prompts import candidate_messages
-from optuna_llm.prompts import n_fitting
 from optuna_llm.prompts import plausible_targets
 from optuna_llm.prompts import proposal_messages
 from optuna_llm.prompts import proposal_schema
@@ -60,7 +60,6 @@ if TYPE_CHECKING:
 
     from optuna_llm.history.history import History
     from optuna_llm.history.origin import Source
-    from optuna_llm.prompts import View
 
 
 _logger = optuna.logging.get_logger(f"optuna.{__name__}")
@@ -69,7 +68,6 @@ Surrogate = Literal["discriminative", "generative", "statistical"]
 
 # The share of the tokens that the examples of a request may take, whatever it asks for.
 _EXAMPLE_TOKENS = 0.4
-_N_BEST_EXAMPLES, _N_LAST_EXAMPLES = 10, 4
 # While there are fewer trials, the statistical surrogate can hardly judge, and knowledge leads.
 _FEW_TRIALS, _SHARE_OF_FEW = 10, 0.65
 
@@ -230,10 +228,10 @@ class LLAMBOSampler(ModelSampler):
         """Return the most promising of the candidates and the base sampler's point."""
         pool = self._pool(turn, candidates)
         asked = Queue(asked=len(exchange.candidates))
-        if len(pool) == 1:
+        if not any(o.candidate for o in pool):
             why = f"All {len(candidates)} candidates have been tried before."
             origin = Origin("base", why, vetoed=proposer)
-            return pool[0].proposal(origin, self._spent(exchange), asked)
+            return pool[-1].proposal(origin, self._spent(exchange), asked)
         scale = self._scale(turn)
         forecast = self._forecast(turn, scale, pool)
         cost = self._spent(exchange, forecast)
@@ -259,7 +257,9 @@ class LLAMBOSampler(ModelSampler):
             origin = Origin("base", why, vetoed=proposer)
             return replace(pool[-1].proposal(origin, cost, asked), candidates=shown)
         option = pool[chosen]
-        if option.candidate is None:
+        if option.candidate is None and option is not pool[-1]:
+            origin = Origin("base", "The best trial once more, to tell noise from effects.")
+        elif option.candidate is None:
             why = f"{self._base}'s point is the most promising of {len(pool)} configurations."
             origin = Origin("base", why)
         else:
@@ -297,17 +297,21 @@ class LLAMBOSampler(ModelSampler):
         else:
             n_wanted = self._n_candidates
             scale, noise = self._scale(turn), turn.outlook.noise()
-            again = n_wanted > 1 and turn.outlook.is_best_in_doubt()
             messages = candidate_messages(
                 view.space,
                 view.history,
                 view.options(self._prompt),
-                examples=self._candidate_examples(turn, view, scale),
+                examples=candidate_examples(
+                    view.space,
+                    view.history,
+                    scale.scores(view.history),
+                    rng=turn.rng("examples"),
+                    token_budget=int(_EXAMPLE_TOKENS * self._prompt.token_budget),
+                ),
                 legend=score_legend(turn.history, scale),
-                targets=self._targets(turn, scale, n_wanted - again),
+                targets=self._targets(turn, scale, n_wanted),
                 trial_number=turn.trial.number + ahead,
                 noise="" if noise is None else noise.in_words(),
-                is_best_repeated=again,
             )
         schema = proposal_schema(view.space, n_wanted, self._prompt.reasoning)
         ledger = assistant.ledger(turn.study)
@@ -325,35 +329,30 @@ class LLAMBOSampler(ModelSampler):
         wanted = plausible_targets(scores, self._alpha, n, blur)
         return [show_score(turn.history, scale, score) for score in wanted]
 
-    def _candidate_examples(self, turn: Turn, view: View, scale: ScoreScale) -> list[Example]:
-        """Return the best, the last and some other trials, as many as fit, the best one last."""
-        scores = scale.scores(view.history)
-        params = {o.number: o.params for o in view.history.observations}
-        wanted = sorted(scores, key=lambda n: -scores[n])[:_N_BEST_EXAMPLES]
-        wanted += [n for n in list(scores)[-_N_LAST_EXAMPLES:] if n not in wanted]
-        rest = [n for n in scores if n not in wanted]
-        wanted += [rest[i] for i in turn.rng("examples").permutation(len(rest))]
-        examples = {n: Example(params[n], f"{scores[n]:.0f}") for n in wanted}
-        budget = int(_EXAMPLE_TOKENS * self._prompt.token_budget)
-        shown = wanted[: n_fitting(view.space, list(examples.values()), budget)]
-        return [examples[n] for n in sorted(shown, key=lambda n: scores[n])]
-
     def _pool(self, turn: Turn, candidates: Sequence[Candidate]) -> list[Option]:
-        """Return the new candidates, each once, and the base sampler's point at the end."""
+        """Return the new candidates, each once; the best trial again; the base sampler's point."""
         base = self._base.whole_point(turn)
         usual = self._prior.sample(turn.space.distributions, turn.rng("filler"))
         filler = {**usual, **base.params}
         pool: list[Option] = []
         known = turn.tried
-        best = turn.history.best if turn.outlook.is_best_in_doubt() else None
         for candidate in candidates:
             params = candidate.completed(turn.space, filler)
-            is_again = best is not None and params == best.params
-            best = None if is_again else best
-            if is_again or not known.repeats(params):
+            if not known.repeats(params):
                 pool.append(Option(params, candidate))
                 known = known.and_also(params)
+        if self._assistant is not None:
+            pool += self._once_more(turn)
         return [*pool, Option(base.params, attributes=base.attributes)]
+
+    def _once_more(self, turn: Turn) -> list[Option]:
+        """Return the best trial again where noise alone may have made it the best."""
+        best = turn.history.best
+        if best is None or not turn.outlook.is_best_in_doubt():
+            return []
+        params = turn.space.legal(best.params)
+        is_known = any(o.params == params for o in turn.history.running)
+        return [Option(params)] if params == best.params and not is_known else []
 
     # ---- the surrogate
 
@@ -371,15 +370,17 @@ class LLAMBOSampler(ModelSampler):
             return None
         assistant = self._assistant
         ledger = assistant.ledger(turn.study)
-        held_out = hold_out(scale.scores(turn.history), turn.rng("held out"))
         view = self._view(turn)
+        alike = read_alike(view.space, view.history)
+        held_out = hold_out(scale.scores(turn.history), turn.rng("held out"), alike)
+        asked = [view.hide(turn.outlook.active(o.params)) for o in pool]
         return self._model_surrogate.forecast(
             lambda messages, schema, n: assistant.ask(ledger, messages, schema, top_logprobs=n),
             view.space,
             view.history,
             view.options(self._prompt),
             scale,
-            Questions([view.hide(o.params) for o in pool], held_out),
+            Questions(asked, held_out),
             turn.rng("forecast"),
         )
 

@@ -170,6 +170,7 @@ def test_failed_regions_are_avoided_and_pending_trials_told() -> None:
         assert str(pending.params["depth"]) in server_text(server)
         assert "FAILED" in server_text(server)
         assert any(",failed" in p for p in prompts(server, "score"))
+        assert ",failed" in server_text(server)
     late = study.trials[16:]
     assert sum(t.state == TrialState.FAIL for t in late) <= 4
 
@@ -306,28 +307,56 @@ def test_wrong_arguments_are_named(options: dict[str, Any]) -> None:
         LLAMBOSampler(lambda prompt: "", **options)
 
 
-def test_a_noisy_best_is_run_once_more() -> None:
+def test_a_noisy_best_is_run_once_more_without_a_word_to_the_model() -> None:
     rng = np.random.default_rng(0)
 
     def noisy(trial: optuna.Trial) -> float:
         return loss(trial) + float(rng.normal(0, 2))
 
-    class Copying(Neighbours):
-        """Answers with the best trial of the table where it is asked for that."""
-
-        def __call__(self, request: dict[str, Any]) -> Any:
-            text = request["messages"][-1]["content"]
-            if "exactly once more" not in text:
-                return super().__call__(request)
-            names, rows = table(text, "score")
-            best = dict(zip(names, rows[-1][:-1], strict=True))
-            params = {n: best[n] for n in SPACE}
-            return json.dumps({"candidates": [{"reason": "again", "params": params}]})
-
-    with served(Copying(), surrogate="statistical") as (sampler, server):
+    with served(Neighbours()) as (sampler, server):
         study = run(sampler, 30, noisy)
-        asked = [t for t in prompts(server, "candidates") if "exactly once more" in t]
-    assert asked
-    assert all("no configuration was run twice; differences below" in t for t in asked[:1])
-    ran = [tuple(t.params.values()) for t in study.trials]
-    assert len(set(ran)) < len(ran)
+        asked = prompts(server, "candidates")
+        rows = [asked_about(text) for text in prompts(server, "score")]
+    assert not any("once more" in text for text in asked)
+    assert all("exactly 6 candidates" in text for text in asked[1:])
+    again = [t for t, r in zip(study.trials, records(study), strict=True) if is_again(r)]
+    assert again
+    for trial in again:
+        assert trial.params in [t.params for t in study.trials[: trial.number]]
+    # Its result stands in the table.
+    assert all(len(set(map(tuple, told))) == len(told) for told in rows)
+
+
+def is_again(record: Any) -> bool:
+    return record.source == "base" and record.rationale.startswith("The best trial once more")
+
+
+def asked_about(text: str) -> list[list[str]]:
+    """Return the rows of a request, those of its table first."""
+    _, known = table(text, "score")
+    return [r[:-1] for r in known] + [
+        line.split(",")[1:] for line in re.findall(r"^[A-Z],.*$", text, re.MULTILINE)
+    ]
+
+
+def test_values_that_do_not_apply_are_not_asked_about() -> None:
+    def objective(trial: optuna.Trial) -> float:
+        kind = trial.suggest_categorical("kind", ["net", "tree"])
+        if kind == "tree":
+            return trial.suggest_float("leaves", 2, 32) / 32
+        return trial.suggest_float("rate", 0.0, 1.0) + 0.1
+
+    with served(Neighbours(), on_error="raise") as (sampler, server):
+        run(sampler, 20, objective)
+        texts = prompts(server, "score")
+    n_checked = 0
+    for text in texts:
+        names, known = table(text, "score")
+        # Of a choice that no trial has tried nobody knows.
+        if len({row[names.index("kind")] for row in known}) < 2:
+            continue
+        n_checked += 1
+        for row in asked_about(text):
+            told = dict(zip(names, row, strict=True))
+            assert told["rate" if told["kind"] == "tree" else "leaves"] == "-"
+    assert n_checked >= 5

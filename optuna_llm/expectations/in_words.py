@@ -7,6 +7,7 @@ from optuna.study import StudyDirection
 
 from optuna_llm.history.history import History
 from optuna_llm.space.numbers import format_number
+from optuna_llm.space.words import counted
 
 
 def expectation(
@@ -32,16 +33,17 @@ def expectation(
     k = len(history.directions)
     if len(quantiles) != k:
         promise = f"The most promising for one weighting of the {k} objectives"
-        return f"{promise}{chance}, after {n} trials."
+        return f"{promise}{chance}, after {counted(n, 'trial')}."
     if not history.complete:
         # What a stopped trial would have come to is not known in units of the objective.
-        return f"The most promising by the order of {n} trials{chance}; none is complete yet."
+        order = f"the order of {counted(n, 'trial')}"
+        return f"The most promising by {order}{chance}; none is complete yet."
     signs = [-1 if d == StudyDirection.MAXIMIZE else 1 for d in history.directions]
     each = ", ".join(
         f"{name}: {_interval(levels, sign * own)}"
         for name, sign, own in zip(history.metric_names, signs, quantiles, strict=True)
     )
-    told = f"Expected {each}{chance}, after {n} trials"
+    told = f"Expected {each}{chance}, after {counted(n, 'trial')}"
     feasible_values = [o.values[0] for o in history.complete if o.values and o.violation == 0]
     if not feasible_values:
         return f"{told}."
@@ -52,8 +54,8 @@ def expectation(
 
 def likeness(history: History, probability: float) -> str:
     """Say how much a configuration looks like the best third of the trials."""
-    n = history.n_ranked
-    return f"Looks like the best third of {n} trials rather than the others: {probability:.0%}."
+    trials = counted(history.n_ranked, "trial")
+    return f"Looks like the best third of {trials} rather than the others: {probability:.0%}."
 
 
 def _interval(levels: np.ndarray, quantiles: np.ndarray) -> str:

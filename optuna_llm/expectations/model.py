@@ -9,7 +9,9 @@ believed.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
+from collections.abc import Collection
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,15 +26,19 @@ import numpy as np
 from optuna_llm.errors import BudgetExceededError
 from optuna_llm.errors import OptunaLLMError
 from optuna_llm.history.history import History
+from optuna_llm.history.scores import BEST_SCORE
+from optuna_llm.history.scores import LOWEST_SCORE
 from optuna_llm.history.scores import ScoreScale
 from optuna_llm.prompts import FAILED
 from optuna_llm.prompts import Example
 from optuna_llm.prompts import Prediction
 from optuna_llm.prompts import PromptOptions
+from optuna_llm.prompts import failed_examples
 from optuna_llm.prompts import n_fitting
 from optuna_llm.prompts import prediction_messages
 from optuna_llm.prompts import prediction_schema
 from optuna_llm.prompts import score_legend
+from optuna_llm.prompts.text import show_row
 from optuna_llm.replies.prediction import Guess
 from optuna_llm.replies.prediction import parse_labels
 from optuna_llm.replies.prediction import parse_scores
@@ -52,7 +58,6 @@ _MAX_HELD_OUT = 5
 _MIN_TRIALS_TO_HOLD_OUT = 6
 _N_BEST_EXAMPLES = 4
 _N_LAST_EXAMPLES = 2
-_N_FAILED_EXAMPLES = 3
 _TOP_LOGPROBS = 5
 
 
@@ -122,8 +127,11 @@ class ModelSurrogate:
         scale: ScoreScale,
         questions: Questions,
         rng: np.random.Generator,
-    ) -> Forecast:
+    ) -> Forecast | None:
         """Ask the model; what it has answered before an error counts.
+
+        Nothing is asked about a candidate that reads like a finished trial, whose result stands
+        in the table.
 
         Args:
             ask: Sends messages, with a schema and a number of log-probabilities or without.
@@ -133,16 +141,26 @@ class ModelSurrogate:
             scale: The scale of the scores.
             questions: What to ask about.
             rng: Random numbers of the trial.
+
+        Returns:
+            None where there is no candidate to ask about.
         """
         scores = scale.scores(history)
         params = {o.number: o.params for o in history.observations}
         asked = [*questions.candidates, *(params[n] for n in questions.held_out)]
+        known = {_as_read(space, params[n]) for n in scores}
+        m = len(questions.candidates)
+        new = [i for i in range(m) if _as_read(space, asked[i]) not in known]
+        if not new:
+            return None
+        wanted = [*new, *range(m, len(asked))]
         shown = self._examples(space, history, scores, questions, rng)
         legend = score_legend(history, scale)
         if self.kind == "label":
             bar = f"{round(100 * self.top_quantile)} %"
-            legend = f"label: 1 for the best {bar} of the trials, 0 for the others."
-        groups = [[i] for i in range(len(asked))] if self.one_by_one else [range(len(asked))]
+            legend = f"label: 1 for the best {bar} of the trials, 0 for others and failed ones."
+        groups = [[i] for i in wanted] if self.one_by_one else [wanted]
+        best = max(scores.values(), default=BEST_SCORE)
         # The means and the spreads of each answer.
         answers = np.full((self.n_templates * self.n_samples, 2, len(asked)), np.nan)
         completions: list[Completion] = []
@@ -162,7 +180,7 @@ class ModelSurrogate:
                         questions=[asked[i] for i in group],
                     )
                     requests += 1
-                    row[:, group] = self._answer(ask, messages, len(group), completions)
+                    row[:, group] = self._answer(ask, messages, len(group), best, completions)
         except OptunaLLMError as error:
             requests -= isinstance(error, BudgetExceededError)  # It was not sent.
             return self._summed(answers, questions, completions, requests, error)
@@ -173,20 +191,21 @@ class ModelSurrogate:
         ask: Ask,
         messages: list[Message],
         n_questions: int,
+        best: float,
         completions: list[Completion],
     ) -> np.ndarray:
         """Send one request; return the mean and the spread of each question, shape (2, questions).
 
         NaN where there is none.
         """
-        schema = prediction_schema(self.kind, n_questions)
+        schema = prediction_schema(self.kind, n_questions, best)
         if self.kind == "label":
             completions.append(ask(messages, schema, _TOP_LOGPROBS))
             labels = parse_labels(completions[-1], n_questions)
             found = [None if label is None else Guess(label) for label in labels]
         else:
             completions.append(ask(messages, schema, None))
-            found = parse_scores(completions[-1].text, n_questions)
+            found = parse_scores(completions[-1].text, n_questions, LOWEST_SCORE)
         return np.transpose([guess or Guess(math.nan, math.nan) for guess in found])
 
     def _summed(
@@ -238,9 +257,8 @@ class ModelSurrogate:
             return Example(params[number], shown)
 
         worst = "0" if self.kind == "label" else FAILED
-        failures = history.failures_of_parameters[-_N_FAILED_EXAMPLES:]
-        failed = [Example(o.params, worst) for o in failures]
-        examples = [told(n) for n in wanted[:_N_BEST_EXAMPLES]] + failed
+        examples = [told(n) for n in wanted[:_N_BEST_EXAMPLES]]
+        examples += failed_examples(space, history, worst)
         examples += [told(n) for n in wanted[_N_BEST_EXAMPLES:]]
         return examples[: n_fitting(space, examples, self.token_budget)]
 
@@ -262,11 +280,33 @@ def _nearest(
     return list(dict.fromkeys(known[i] for i in distances.argmin(axis=1)))
 
 
-def hold_out(scores: Mapping[int, float], rng: np.random.Generator) -> list[int]:
-    """Choose trials to hold out: one at random from each of up to five ranges of scores."""
+def _as_read(space: SearchSpace, params: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return a configuration as a model reads it: four digits of each number."""
+    return tuple(show_row(space, params, "-"))
+
+
+def read_alike(space: SearchSpace, history: History) -> set[int]:
+    """Return the numbers of trials that a model cannot tell from another one with a result."""
+    rows = {o.number: _as_read(space, o.params) for o in history.ranking}
+    counts = Counter(rows.values())
+    return {number for number, row in rows.items() if counts[row] > 1}
+
+
+def hold_out(
+    scores: Mapping[int, float], rng: np.random.Generator, told: Collection[int] = ()
+) -> list[int]:
+    """Choose trials to hold out: one at random from each of up to five ranges of scores.
+
+    Args:
+        scores: Those of all trials, by number.
+        rng: Random numbers of the trial.
+        told: Numbers of trials whose results the others tell.
+    """
     if len(scores) < _MIN_TRIALS_TO_HOLD_OUT:
         return []
     # The best one is what every example is measured by.
-    ordered = sorted(scores, key=lambda n: -scores[n])[1:]
-    n = min(_MAX_HELD_OUT, len(scores) // 3)
+    ordered = [n for n in sorted(scores, key=lambda n: -scores[n])[1:] if n not in told]
+    n = min(_MAX_HELD_OUT, len(scores) // 3, len(ordered))
+    if n == 0:
+        return []
     return [int(rng.choice(part)) for part in np.array_split(ordered, n)]

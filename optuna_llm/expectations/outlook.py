@@ -24,6 +24,7 @@ from optuna_llm.history.history import History
 from optuna_llm.history.repeats import repeated
 from optuna_llm.space.numbers import format_number
 from optuna_llm.space.search_space import SearchSpace
+from optuna_llm.space.words import counted
 
 
 # Candidates of a search among which a configuration has its place.
@@ -317,14 +318,15 @@ class Noise:
     def in_words(self) -> str:
         """Say what differences between results mean."""
         shown = format_number(self.deviation)
+        repeats, ending = counted(self.n_repeats, "repeat"), "s" if self.n_repeats == 1 else ""
         if self.n_repeats and self.deviation == 0:
-            return f"results are deterministic, as far as {self.n_repeats} repeats tell"
+            return f"results are deterministic, as far as {repeats} tell{ending}"
         if self.n_repeats:
             return (
-                f"noise: {self.n_repeats} repeats differ with a standard deviation of {shown}; "
+                f"noise: {repeats} differ{ending} with a standard deviation of {shown}; "
                 "smaller differences say nothing"
             )
         return (
-            f"no configuration was run twice; differences below {shown} are not explained by the "
-            "parameters: they are noise, or detail that the surrogate has not understood"
+            "whether there is noise is not known, for no configuration was run twice; the "
+            f"surrogate does not explain differences below {shown}"
         )

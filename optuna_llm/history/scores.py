@@ -22,7 +22,7 @@ from optuna_llm.history.losses import losses_of
 
 BEST_SCORE = 1000.0
 # Results far below zero approach this.
-_LOWEST = -500.0
+LOWEST_SCORE = -500.0
 _HIGHEST = 10_000.0
 # The share of the results that lie between 0 and 1000.
 _POOR_QUANTILE = 0.75
@@ -96,7 +96,7 @@ class ScoreScale:
         # Halves, because the difference of two huge losses may overflow.
         span = self.poor / 2 - self.best / 2
         linear = BEST_SCORE * ((self.poor / 2 - np.asarray(loss) / 2) / span)
-        bent = _LOWEST * (1 - np.exp(np.clip(linear, -1e6, 0.0) / -_LOWEST))
+        bent = LOWEST_SCORE * (1 - np.exp(np.clip(linear, -1e6, 0.0) / -LOWEST_SCORE))
         return np.where(linear < 0, bent, np.minimum(linear, _HIGHEST))
 
     def difference(self, deviation: float) -> float:

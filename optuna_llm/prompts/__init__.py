@@ -15,7 +15,9 @@ from optuna_llm.prompts.answer import proposal_schema
 from optuna_llm.prompts.dataset_card import DatasetCard
 from optuna_llm.prompts.few_shot import FAILED
 from optuna_llm.prompts.few_shot import Example
+from optuna_llm.prompts.few_shot import candidate_examples
 from optuna_llm.prompts.few_shot import candidate_messages
+from optuna_llm.prompts.few_shot import failed_examples
 from optuna_llm.prompts.few_shot import n_fitting
 from optuna_llm.prompts.few_shot import plausible_targets
 from optuna_llm.prompts.few_shot import score_legend
@@ -45,7 +47,9 @@ __all__ = [
     "PromptOptions",
     "Task",
     "View",
+    "candidate_examples",
     "candidate_messages",
+    "failed_examples",
     "history_text",
     "n_fitting",
     "pending_text",

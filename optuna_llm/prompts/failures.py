@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 import re
 
+import numpy as np
+
 from optuna_llm.history.history import History
 from optuna_llm.history.history import Observation
 from optuna_llm.prompts.regions import MIN_FAILURES
 from optuna_llm.prompts.regions import failure_boundary
+from optuna_llm.space.encoding import Encoding
 from optuna_llm.space.search_space import SearchSpace
 from optuna_llm.space.words import quote
 
 
 _MAX_REASONS = 4
+# Failed trials that are shown: so many of the newest, and as many of those nearest to the best.
+_N_NEWEST = _N_NEAREST = 3
 
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
@@ -38,6 +43,21 @@ def causes_of(history: History) -> list[list[Observation]]:
     for o in history.failures_of_parameters:
         reasons.setdefault(cause_of(o), []).append(o)
     return sorted(reasons.values(), key=lambda group: -len(group))
+
+
+def telling_failures(space: SearchSpace, history: History) -> list[Observation]:
+    """Return a few failed trials: the newest ones, then those nearest to the best trial."""
+    failed = history.failures_of_parameters[::-1]
+    newest, older = failed[:_N_NEWEST], failed[_N_NEWEST:]
+    if history.best is None or not older:
+        return list(failed[: _N_NEWEST + _N_NEAREST])
+    encoded = Encoding(space).features(
+        space.coordinates([history.best.params, *(o.intended for o in older)])
+    )
+    best, *others = np.nan_to_num(encoded, nan=0.5)
+    distances = ((np.array(others) - best) ** 2).sum(axis=1)
+    nearest = np.argsort(distances, kind="stable")[:_N_NEAREST]
+    return [*newest, *(older[i] for i in nearest)]
 
 
 def failure_lines(space: SearchSpace, history: History) -> list[str]:

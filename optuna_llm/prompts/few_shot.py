@@ -16,11 +16,16 @@ import math
 from typing import TYPE_CHECKING
 from typing import Any
 
+import numpy as np
+
 from optuna_llm.history.history import History
 from optuna_llm.history.scores import BEST_SCORE
+from optuna_llm.history.scores import LOWEST_SCORE
 from optuna_llm.history.scores import ScoreScale
 from optuna_llm.prompts.answer import output_format
+from optuna_llm.prompts.conditions import Begun
 from optuna_llm.prompts.failures import failure_lines
+from optuna_llm.prompts.failures import telling_failures
 from optuna_llm.prompts.history_text import pending_text
 from optuna_llm.prompts.proposal import PromptOptions
 from optuna_llm.prompts.proposal import problem_text
@@ -29,6 +34,7 @@ from optuna_llm.prompts.proposal import trials_left
 from optuna_llm.prompts.text import count_lines
 from optuna_llm.prompts.text import show_row
 from optuna_llm.space.search_space import SearchSpace
+from optuna_llm.space.words import counted
 from optuna_llm.space.words import show_name
 
 
@@ -39,6 +45,7 @@ if TYPE_CHECKING:
 FAILED = "failed"
 _PENDING_SHARE = 0.2
 _LEAST_EXAMPLES = 3
+_N_BEST, _N_LAST = 10, 4
 # Targets go no further beyond the best score than these are apart: the best quarter of the trials,
 # at least three of them. Without any spread it is this much.
 _GOOD_SHARE, _MIN_GOOD, _LEAST_REACH = 0.25, 3, 10.0
@@ -51,15 +58,53 @@ class Example:
     Attributes:
         params: The configuration.
         result: A score, a label, or :data:`FAILED`, as it is shown.
+        cells: How a failed one is shown, see :class:`~optuna_llm.prompts.conditions.Begun`.
     """
 
     params: Mapping[str, Any]
     result: str
+    cells: Sequence[str] = ()
 
     def line(self, space: SearchSpace) -> str:
         """Show the example as a line of the table."""
-        missing = "?" if self.result == FAILED else "-"
-        return ",".join([*show_row(space, self.params, missing), self.result])
+        return ",".join([*(self.cells or show_row(space, self.params, "-")), self.result])
+
+
+def failed_examples(space: SearchSpace, history: History, result: str = FAILED) -> list[Example]:
+    """Return the failed trials that tell the most as examples, the newest one first."""
+    begun = Begun(space, history)
+    return [Example(o.intended, result, begun.cells(o)) for o in telling_failures(space, history)]
+
+
+def candidate_examples(
+    space: SearchSpace,
+    history: History,
+    scores: Mapping[int, float],
+    *,
+    rng: np.random.Generator,
+    token_budget: int,
+) -> list[Example]:
+    """Return the best, some failed, the last and some other trials, as many as fit.
+
+    Args:
+        space: The parameters.
+        history: The study.
+        scores: Of its finished trials, by number.
+        rng: Random numbers of the trial.
+        token_budget: The most tokens that they may take.
+
+    Returns:
+        The failed ones first, then from the worst to the best.
+    """
+    params = {o.number: o.params for o in history.observations}
+    wanted = sorted(scores, key=lambda n: -scores[n])[:_N_BEST]
+    wanted += [n for n in list(scores)[-_N_LAST:] if n not in wanted]
+    rest = [n for n in scores if n not in wanted]
+    wanted += [rest[i] for i in rng.permutation(len(rest))]
+    told = [(scores[n], Example(params[n], f"{scores[n]:.0f}")) for n in wanted]
+    told[_N_BEST:_N_BEST] = [(-math.inf, e) for e in failed_examples(space, history)]
+    n = n_fitting(space, [example for _, example in told], token_budget)
+    return [example for _, example in sorted(told[:n], key=lambda pair: pair[0])]
 
 
 def examples_text(space: SearchSpace, examples: Iterable[Example], *, title: str) -> str:
@@ -102,7 +147,8 @@ def score_legend(history: History, scale: ScoreScale) -> str:
     told = f" ({good})" if good else ""
     best = show_score(history, scale, scale.best_score(history))
     return (
-        f"score: higher is better. 1000 is a good result{told}, 0 a poor one; best so far: {best}."
+        f"score: higher is better. 1000 is a good result{told}, 0 a poor one, "
+        f"{LOWEST_SCORE:.0f} the lowest, however bad; best so far: {best}."
     )
 
 
@@ -155,39 +201,36 @@ def candidate_messages(
     targets: Sequence[str],
     trial_number: int,
     noise: str = "",
-    is_best_repeated: bool = False,
 ) -> list[Message]:
     """Ask for one configuration for each of several scores to be reached.
 
     Args:
         space: The parameters.
-        history: The study; its failed and running trials are shown beside the examples.
+        history: The study; what failed is summed up, and running trials are shown.
         options: Task and descriptions; ``reasoning`` is what the model writes first.
         examples: Configurations with their scores, in the order in which they are to be shown.
         legend: What a score is, in one line.
         targets: The scores to be reached, in words, equal ones together.
         trial_number: The number of the trial that the answer is for.
         noise: What is known of noise, in words.
-        is_best_repeated: Whether one more candidate is to be the best trial once more.
     """
     pending = pending_text(space, history, token_budget=int(_PENDING_SHARE * options.token_budget))
-    n_wanted = len(targets) + is_best_repeated
-    count = "1 candidate" if n_wanted == 1 else f"{n_wanted} candidates"
     left = trials_left(options.task.n_trials, trial_number)
+    has_failed = any(example.result == FAILED for example in examples)
+    order = "failed ones first, best last" if has_failed else "best last"
     request = [
         f"REQUEST for trial {trial_number}{left}.",
-        f"Propose exactly {count}, clearly different from each other and from all above. "
+        f"Propose exactly {counted(len(targets), 'candidate')}, none of them the same as another "
+        "or as one above; how far apart they are is yours to choose. "
         "Candidate i is the configuration that you expect to reach the score of number i:",
         *_numbered(targets),
     ]
-    if is_best_repeated:
-        request.append(f"{n_wanted}. the best trial exactly once more, to tell noise from effects")
     request.append("Answer with the JSON object only.")
     parts = [
         problem_text(space, history, options),
         "\n".join(output_format(space, options.reasoning)),
         "\n".join(failure_lines(space, history)),
-        examples_heading(len(examples), history, "best last", legend),
+        examples_heading(len(examples), history, order, legend),
         examples_text(space, examples, title="score"),
         f"- {noise}" if noise else "",
         pending,

@@ -38,6 +38,7 @@ from optuna_llm.prompts.statistics import front_gaps
 from optuna_llm.prompts.text import Results
 from optuna_llm.prompts.text import count_lines
 from optuna_llm.space.search_space import SearchSpace
+from optuna_llm.space.words import counted
 from optuna_llm.space.words import show_name
 from optuna_llm.space.words import show_value
 
@@ -172,7 +173,8 @@ def _headline(history: History, results: Results) -> list[str]:
             f"by {best.violation:.3g} in total."
         )
     elif history.is_multi_objective:
-        lines.append(f'Pareto front: {len(history.pareto_front)} trials, marked "yes" below.')
+        front = counted(len(history.pareto_front), "trial")
+        lines.append(f'Pareto front: {front}, marked "yes" below.')
         for i, a, b in front_gaps(history.pareto_front):
             assert a.values is not None
             assert b.values is not None
@@ -306,7 +308,7 @@ def _left_out(history: History, shown: Sequence[Observation]) -> str:
     parts = [f"ranks {ranks[0]} to {ranks[-1]}"] if ranks else []
     n_failed = sum(o.state == TrialState.FAIL for o in hidden)
     parts += [f"{n_failed} failed or interrupted"] if n_failed else []
-    return f"Left out for length: {len(hidden)} trials ({', '.join(parts)})."
+    return f"Left out for length: {counted(len(hidden), 'trial')} ({', '.join(parts)})."
 
 
 def _unique(observations: Iterable[Observation]) -> list[Observation]:

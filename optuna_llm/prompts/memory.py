@@ -14,6 +14,7 @@ from optuna_llm.prompts.roles import OPTIMIZER
 from optuna_llm.prompts.text import Results
 from optuna_llm.prompts.text import count_lines
 from optuna_llm.space.numbers import format_number
+from optuna_llm.space.words import counted
 from optuna_llm.space.words import quote_prose
 from optuna_llm.space.words import show_name
 
@@ -105,13 +106,13 @@ def _rule_line(rule: Rule, history: History, asked: int) -> str:
         verdict = f"{refuted}: not kept to"
     elif since:
         n_kept = len(since) - sum(since)
-        verdict = f"the optimizer kept to it in {n_kept} of {len(since)} trials since"
+        verdict = f"the optimizer kept to it in {n_kept} of {counted(len(since), 'trial')} since"
     return f"- your rule {rule}: {'; '.join(sides)}; {verdict}"
 
 
 def _side(verb: str, n: int, best: int | None) -> str:
     rank = "" if best is None else f", best rank {best}"
-    return f"{verb} by {n} {'trial' if n == 1 else 'trials'}{rank}"
+    return f"{verb} by {counted(n, 'trial')}{rank}"
 
 
 def _fate_line(

@@ -11,11 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Sequence
+import math
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Literal
 
 from optuna_llm.history.history import History
+from optuna_llm.history.scores import BEST_SCORE
+from optuna_llm.history.scores import LOWEST_SCORE
 from optuna_llm.prompts.few_shot import Example
 from optuna_llm.prompts.few_shot import examples_heading
 from optuna_llm.prompts.few_shot import examples_text
@@ -40,8 +43,8 @@ _ROLE = (
 _HELD_OUT = "some of the others are asked about"
 Prediction = Literal["score", "label"]
 
-# Between these all scores lie that can be meant: -500 is the lowest, 1000 the best so far.
-_SCORES = (-500, 2000)
+# So far beyond the best score can be predicted, at least: what a bound cuts off is all alike.
+_ROOM = 1000
 
 
 def prediction_messages(
@@ -72,11 +75,15 @@ def prediction_messages(
     pattern = ", ..., ".join(f'"{name}": {value}' for name in ends)
     form = f'Answer with one JSON object and nothing else: {{"{kind}s": {{{pattern}}}}}'
     if kind == "score":
+        # The probability to fail is the statistical surrogate's, and multiplies what is expected.
         form = (
             "Say of each in which range its score lies, four times out of five: a narrow one "
             "where the table tells it, a wide one where you cannot know. Ranges differ from one "
-            f"to another. {form}"
+            f"to another. What you expect to fail has {[round(LOWEST_SCORE)] * 2}; of what may "
+            f"fail, say how it scores if it does not. {form}"
         )
+    if space.optional:
+        form = f'"-" does not apply; where no trial has tried a choice, nobody knows. {form}'
     told = [
         problem_text(space, history, options),
         examples_heading(len(examples), history, "in no order", legend, others=_HELD_OUT),
@@ -90,10 +97,21 @@ def prediction_messages(
     ]
 
 
-def prediction_schema(kind: Prediction, n_questions: int) -> dict[str, Any]:
-    """Return the JSON schema of an answer: the range of a score, or a label, for each question."""
+def prediction_schema(
+    kind: Prediction, n_questions: int, best: float = BEST_SCORE
+) -> dict[str, Any]:
+    """Return the JSON schema of an answer: the range of a score, or a label, for each question.
+
+    Args:
+        kind: ``score`` or ``label``.
+        n_questions: The number of questions.
+        best: The best score so far; the largest that can be said is in thousands, and at least
+            one thousand beyond it.
+    """
     names = letters(n_questions)
-    low, high = _SCORES if kind == "score" else (0, 1)
+    low, high = 0, 1
+    if kind == "score":
+        low, high = round(LOWEST_SCORE), _ROOM * (1 + math.ceil(max(best, BEST_SCORE) / _ROOM))
     value: dict[str, Any] = {"type": "integer", "minimum": low, "maximum": high}
     if kind == "score":
         value = {"type": "array", "items": value, "minItems": 2, "maxItems": 2}

@@ -34,6 +34,7 @@ from optuna_llm.prompts.text import Results
 from optuna_llm.prompts.text import count_lines
 from optuna_llm.space.numbers import whole_number
 from optuna_llm.space.search_space import SearchSpace
+from optuna_llm.space.words import counted
 from optuna_llm.space.words import describe
 from optuna_llm.space.words import quote_prose
 from optuna_llm.space.words import show_name
@@ -211,7 +212,7 @@ def problem_text(space: SearchSpace, history: History, options: PromptOptions) -
         lines.append("- several objectives: extend the Pareto front and fill its gaps")
     lines += options.task.lines()
     if options.task.n_trials is not None:
-        lines.append(f"- budget: {options.task.n_trials} trials")
+        lines.append(f"- budget: {counted(options.task.n_trials, 'trial')}")
     known = (
         ""
         if options.is_announced
@@ -270,6 +271,8 @@ def trials_left(n_trials: int | None, trial_number: int) -> str:
     if n_trials <= trial_number:
         return ""
     left = n_trials - trial_number
+    if left == 1:
+        return f"; it is the last of {counted(n_trials, 'trial')}"
     return f"; {left} of {n_trials} trials are left, this one included"
 
 

@@ -53,8 +53,20 @@ class Guess(NamedTuple):
     mean: float
     spread: float = 0.0
 
+    def not_below(self, lowest: float) -> Guess:
+        """Return it with the part of its range that lies below a score counted as that score."""
+        width = INTERVAL_DEVIATIONS * self.spread
+        if self.mean - width >= lowest:
+            return self
+        return _between(max(self.mean - width, lowest), max(self.mean + width, lowest))
 
-def parse_scores(text: str, n_questions: int) -> list[Guess | None]:
+
+def _between(low: float, high: float) -> Guess:
+    # Halves, because the sum of two huge numbers may overflow.
+    return Guess(low / 2 + high / 2, abs(high / 2 - low / 2) / INTERVAL_DEVIATIONS)
+
+
+def parse_scores(text: str, n_questions: int, lowest: float = -math.inf) -> list[Guess | None]:
     """Find the predicted score of each question in a reply, whatever form it has.
 
     Ranges stand in an object. Single numbers may stand in an object or a list, in lines such as
@@ -64,6 +76,7 @@ def parse_scores(text: str, n_questions: int) -> list[Guess | None]:
     Args:
         text: The reply; of a very long one the first 200,000 characters.
         n_questions: The number of questions.
+        lowest: The score as which what is lower counts.
 
     Returns:
         Finite numbers for each question, None where there are none. Never raises.
@@ -86,7 +99,7 @@ def parse_scores(text: str, n_questions: int) -> list[Guess | None]:
             plain = [number for number in numbers if number is not None]
         if len(plain) == n_questions or n_questions == 1:
             found = dict(zip(names, map(Guess, plain), strict=False))
-    return [found.get(name) for name in names]
+    return [found[name].not_below(lowest) if name in found else None for name in names]
 
 
 def _containers(text: str) -> Iterator[dict[str, Any] | list[Any]]:
@@ -129,13 +142,7 @@ def _range(raw: Any) -> Guess | None:
     """Read the range ``[low, high]``, in any order."""
     ends = [_number(v) for v in raw] if isinstance(raw, list) and len(raw) == 2 else []
     known = [n for n in ends if n is not None]
-    if len(known) != 2:
-        return None
-    # Halves, because the sum of two huge numbers may overflow.
-    return Guess(
-        known[0] / 2 + known[1] / 2,
-        abs(known[1] / 2 - known[0] / 2) / INTERVAL_DEVIATIONS,
-    )
+    return _between(*known) if len(known) == 2 else None
 
 
 def _number(raw: Any) -> float | None:

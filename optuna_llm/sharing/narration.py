@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import optuna
 
+from optuna_llm.space.words import counted
+
 
 if TYPE_CHECKING:
     from optuna_llm.chat import Spending
@@ -62,7 +64,7 @@ def tell_answer(number: int, proposal: Proposal, spending: Spending) -> None:
     )
     if cost.error is not None:
         head = f"Trial {number}: {cost.model} brought nothing ({cost.error})"
-    candidates = "1 candidate" if asked == 1 else f"{asked} candidates"
+    candidates = counted(asked, "candidate")
     if not asked:
         fate = ""
     elif proposal.origin.vetoed == "llm":

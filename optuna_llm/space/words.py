@@ -76,6 +76,11 @@ def describe(space: SearchSpace, name: str) -> str:
     return text + (", only where it applies" if name in space.optional else "")
 
 
+def counted(n: int, noun: str) -> str:
+    """Say how many there are: "1 trial", "2 trials"."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
 def letters(n: int) -> list[str]:
     """Return n names for questions or points: A, B, ..., Z, AA, AB, ..."""
     names: list[str] = []

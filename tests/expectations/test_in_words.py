@@ -56,12 +56,12 @@ def labels(study: optuna.Study) -> list[tuple[str, str]]:
         (
             "minimize",
             0.25,
-            "Expected loss: 2 (80% interval 1 to 3), after 1 trials; their best: 0.25.",
+            "Expected loss: 2 (80% interval 1 to 3), after 1 trial; their best: 0.25.",
         ),
         (
             "maximize",
             0.25,
-            "Expected loss: -2 (80% interval -3 to -1), after 1 trials; their best: 0.25.",
+            "Expected loss: -2 (80% interval -3 to -1), after 1 trial; their best: 0.25.",
         ),
     ],
 )
@@ -103,7 +103,7 @@ def test_what_is_expected_where_nothing_is_complete_or_feasible() -> None:
     trial.report(0.7, 1)
     study.tell(trial, state=TrialState.PRUNED)
     assert expectation(History.from_study(study), LEVELS, quantiles) == (
-        "The most promising by the order of 1 trials; none is complete yet."
+        "The most promising by the order of 1 trial; none is complete yet."
     )
     trial = study.ask()
     trial.set_constraint("memory", 1.0)

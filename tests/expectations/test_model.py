@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Sequence
 import json
 import re
 from typing import Any
@@ -19,6 +20,7 @@ from optuna_llm.expectations.model import Forecast
 from optuna_llm.expectations.model import ModelSurrogate
 from optuna_llm.expectations.model import Questions
 from optuna_llm.expectations.model import hold_out
+from optuna_llm.expectations.model import read_alike
 from optuna_llm.expectations.track_record import TrackRecord
 from optuna_llm.expectations.track_record import is_given_up
 from optuna_llm.history.attributes import write_parts
@@ -51,9 +53,19 @@ class Asked:
         return Completion(text, "m", Usage(10, 5), None, 0.1, 1, "text", "stop")
 
 
-def forecast(
-    ask: Asked, n_trials: int = 20, held_out: list[int] | None = None, **options: Any
-) -> Forecast:
+def forecast(ask: Asked, *args: Any, **options: Any) -> Forecast:
+    found = maybe_forecast(ask, *args, **options)
+    assert found is not None
+    return found
+
+
+def maybe_forecast(
+    ask: Asked,
+    n_trials: int = 20,
+    held_out: list[int] | None = None,
+    candidates: Sequence[float] = (0.25, 0.9),
+    **options: Any,
+) -> Forecast | None:
     history = History.from_study(study_of(n_trials))
     surrogate = ModelSurrogate(
         **{
@@ -68,7 +80,7 @@ def forecast(
     )
     rng = np.random.default_rng(0)
     scale = ScoreScale.of(history, rng)
-    questions = Questions([{"x": 0.25}, {"x": 0.9}], held_out or [])
+    questions = Questions([{"x": x} for x in candidates], held_out or [])
     space = history.search_space()
     return surrogate.forecast(ask, space, history, PromptOptions(), scale, questions, rng)
 
@@ -108,6 +120,24 @@ def test_held_out_trials_are_asked_about_and_not_shown() -> None:
     for number in (4, 7):
         assert f"{params[number]:.4g}" not in shown
         assert all(f",{params[number]:.4g}" in prompt for prompt in ask.prompts)
+
+
+@pytest.mark.parametrize("one_by_one", [False, True])
+def test_nothing_is_asked_about_a_candidate_whose_result_is_known(one_by_one: bool) -> None:
+    ran = study_of(20).trials[3].params["x"]
+    # To four digits it is that trial.
+    near = ran * (1 + 1e-7)
+    ask = Asked(lambda prompt: numbers(*[600] * len(asked_rows(prompt)))(prompt))
+    found = forecast(ask, candidates=(near, 0.9), n_templates=1, one_by_one=one_by_one)
+    assert np.isnan(found.mean[0])
+    assert found.mean[1] == 600
+    assert [asked_rows(prompt) for prompt in ask.prompts] == [["0.9"]]
+    assert maybe_forecast(ask, candidates=(ran,)) is None
+    assert len(ask.prompts) == 1
+
+
+def asked_rows(prompt: str) -> list[str]:
+    return re.findall(r"^[A-Z],(.*)$", prompt, re.MULTILINE)
 
 
 def test_one_by_one_sends_a_request_for_each() -> None:
@@ -175,6 +205,22 @@ def test_trials_are_held_out_over_the_whole_range_but_never_the_best() -> None:
         assert chosen[0] < 8
         assert chosen[-1] > 22
     assert hold_out(dict.fromkeys(range(5), 1.0), np.random.default_rng(0)) == []
+
+
+def test_trials_whose_results_others_tell_are_not_held_out() -> None:
+    study = study_of(4)
+    for trial in study.trials[:2]:
+        study.enqueue_trial(trial.params)
+    study.optimize(lambda t: t.suggest_float("x", 0, 1), n_trials=6)
+    history = History.from_study(study)
+    told = read_alike(history.search_space(), history)
+    assert told == {0, 1, 4, 5}
+    scores = {n: 1000.0 - n for n in range(10)}
+    for seed in range(20):
+        chosen = hold_out(scores, np.random.default_rng(seed), told)
+        assert len(chosen) == 3
+        assert not told & set(chosen)
+    assert hold_out(scores, np.random.default_rng(0), range(10)) == []
 
 
 # ---- what has been learnt of the model

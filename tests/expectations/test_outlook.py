@@ -9,7 +9,9 @@ from optuna.distributions import BaseDistribution
 from optuna.distributions import CategoricalDistribution
 from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
+import pytest
 
+from optuna_llm.expectations.outlook import Noise
 from optuna_llm.expectations.outlook import Outlook
 from optuna_llm.history.history import History
 from optuna_llm.space.search_space import SearchSpace
@@ -83,3 +85,16 @@ def test_values_that_will_not_be_asked_for_do_not_count() -> None:
     assert view.order([{"kind": "b", "only_b": 0.5}, first]) == [1, 0]
     assert view.order([first, second]) == [0, 1]
     assert view.order([second, first]) == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("noise", "told"),
+    [
+        (Noise(0.0, 1), "results are deterministic, as far as 1 repeat tells"),
+        (Noise(0.0, 2), "results are deterministic, as far as 2 repeats tell"),
+        (Noise(3.0, 1), "noise: 1 repeat differs with a standard deviation of 3; "),
+        (Noise(3.0, 0), "whether there is noise is not known, for no configuration was run twice"),
+    ],
+)
+def test_noise_in_words(noise: Noise, told: str) -> None:
+    assert noise.in_words().startswith(told)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from optuna_llm.prompts.prediction import prediction_schema
 from optuna_llm.space.words import letters
 
@@ -17,3 +19,9 @@ def test_questions_have_letters() -> None:
             assert (told["minItems"], told["maxItems"]) == (2, 2)
             told = told["items"]
         assert (told["type"], told["minimum"], told["maximum"]) == ("integer", low, high)
+
+
+@pytest.mark.parametrize(("best", "highest"), [(400, 2000), (1000, 2000), (1962, 3000)])
+def test_the_best_score_can_be_surpassed_by_a_thousand(best: float, highest: int) -> None:
+    answers = prediction_schema("score", 1, best)["properties"]["scores"]
+    assert answers["properties"]["A"]["items"]["maximum"] == highest

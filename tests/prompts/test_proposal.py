@@ -191,7 +191,7 @@ def test_why_the_model_is_asked_is_told() -> None:
 def test_the_number_of_trials_that_follow_is_told_or_said_to_be_unknown() -> None:
     assert "how many trials will follow is not known" in ask(random_history(12))
     told = ask(random_history(12), task=Task(n_trials=13))
-    assert "1 of 13 trials are left, this one included" in told
+    assert "REQUEST for trial 12; it is the last of 13 trials." in told
 
 
 def test_rules_and_schema_hold_what_applies_and_nothing_else() -> None:

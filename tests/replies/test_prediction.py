@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 import re
@@ -161,3 +162,16 @@ def test_labels_inside_longer_tokens_are_found() -> None:
         token(" 1".strip(), one=0.5, zero=0.5),
     )
     assert parse_labels(said("A: 0\nB:1", tokens), 2) == [0.0, pytest.approx(0.5)]
+
+
+@pytest.mark.parametrize(
+    ("told", "low", "high"),
+    [([-900, -300], -500, -300), ([-900, -700], -500, -500), ([100, 300], 100, 300)],
+)
+def test_what_lies_below_the_lowest_score_counts_as_it(
+    told: list[int], low: float, high: float
+) -> None:
+    (guess,) = parse_scores(json.dumps({"scores": {"A": told}}), 1, lowest=-500)
+    assert guess is not None
+    width = INTERVAL_DEVIATIONS * guess.spread
+    assert (guess.mean - width, guess.mean + width) == pytest.approx((low, high))
