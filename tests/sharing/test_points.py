@@ -17,6 +17,7 @@ from optuna_llm import LLMSampler
 from optuna_llm.history.history import History
 from optuna_llm.history.statement import Rule
 from optuna_llm.history.statement import statements
+from optuna_llm.prior import EmbeddedPrior
 from tests.prompts.building import study_of
 from tests.support.llm import SPACE
 from tests.support.llm import objective
@@ -79,8 +80,15 @@ class Talker:
 
 def study_with(talker: Talker, n: int, **options: Any) -> tuple[optuna.Study, list[str]]:
     model = Local(talker)
+    # With good configurations of the family of models nothing would be left to judge.
+    prior = EmbeddedPrior(portfolios=False)
     sampler = LLMSampler(
-        model, seed=0, search_space=SPACE, base_sampler=CQRSampler(seed=0), **options
+        model,
+        seed=0,
+        search_space=SPACE,
+        base_sampler=CQRSampler(seed=0),
+        prior=prior,
+        **options,
     )
     study = optuna.create_study(sampler=sampler)
     study.optimize(objective, n_trials=n)
