@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 import subprocess
 import sys
-import threading
 
 import optuna
 from optuna.storages import JournalStorage
@@ -76,11 +76,8 @@ def test_two_workers_bear_versions_at_once(tmp_path: Path) -> None:
             study = optuna.load_study(study_name="s", storage=connect(), sampler=sampler)
             study.optimize(objective, n_trials=6)
 
-        workers = [threading.Thread(target=work, args=(seed,)) for seed in range(2)]
-        for worker in workers:
-            worker.start()
-        for worker in workers:
-            worker.join()
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(work, range(2)))  # Raises what one of them has raised.
     trials = optuna.load_study(study_name="s", storage=connect()).trials
     assert [t.state for t in trials] == [TrialState.COMPLETE] * 12
     texts: dict[int, set[str]] = {}

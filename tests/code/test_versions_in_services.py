@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 import pickle
 import subprocess
 import sys
-import threading
 
 import optuna
 from optuna.samplers import BaseSampler
@@ -58,11 +58,8 @@ def test_two_workers_bear_versions_at_once(service: Service) -> None:
         )
         study.optimize(objective, n_trials=N_TRIALS)
 
-    workers = [threading.Thread(target=work, args=(i,)) for i in range(2)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(work, range(2)))  # Raises what one of them has raised.
     trials = optuna.load_study(study_name="s", storage=service.connect()).trials
     assert [t.state for t in trials] == [TrialState.COMPLETE] * 2 * N_TRIALS
     texts: dict[int, set[str]] = {}
@@ -113,11 +110,8 @@ def test_two_workers_bear_code_at_once(service: Service) -> None:
             study.enqueue_trial({"gain": f"def gain(x):\n    return x * {body}\n"})
             study.optimize(gains, n_trials=2)
 
-    workers = [threading.Thread(target=work, args=(i,)) for i in range(2)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(work, range(2)))  # Raises what one of them has raised.
     opening = pickle.dumps(service.connect).hex()
     root = Path(__file__).parents[2]
     done = subprocess.run(
