@@ -36,7 +36,7 @@ from benchmarks.suites.knowledge import MODELS
 from benchmarks.suites.knowledge import OnTable
 from benchmarks.suites.real_tables import PORTFOLIO
 from optuna_llm.prior import EmbeddedPrior
-from optuna_llm.prior.knowledge import FAMILIES
+from optuna_llm.prior.knowledge import FAMILY_OF
 from optuna_llm.space.search_space import SearchSpace
 
 
@@ -77,8 +77,7 @@ def _space(model: str) -> dict[str, BaseDistribution]:
 
 
 def _prior(model: str) -> EmbeddedPrior:
-    family = next(f for f in FAMILIES if f.name == _FAMILIES[model])
-    return EmbeddedPrior(family.words[0])
+    return EmbeddedPrior(FAMILY_OF[_FAMILIES[model]].words[0])
 
 
 def configurations(model: str) -> list[Configuration]:

@@ -120,10 +120,13 @@ def connect(
     )
     if base_url is not None:
         base_url = check_base_url(base_url)
+    request = {"temperature": temperature, "extra_body": extra_body}
+    if is_none(model):
+        given = {"base_url": base_url, "api_key": api_key, "model_name": model_name}
+        _refuse("no model", **given, **request, prices=prices)
+        return None
     variables: tuple[str, ...] = (_KEY_VARIABLE,) if base_url is not None else ()
-    if model is None and is_none(model):
-        model = NO_MODEL
-    elif model is None and (base_url is not None or _variable(_MODEL_VARIABLE, _URL_VARIABLE)):
+    if model is None and (base_url is not None or _variable(_MODEL_VARIABLE, _URL_VARIABLE)):
         model, base_url = _from_variables(base_url)
         variables = (_KEY_VARIABLE,)
     elif model is None:
@@ -132,13 +135,9 @@ def connect(
                 f"api_key without a model to use it for; give model or set {_MODEL_VARIABLE}"
             )
         model = _default_model()
-    remote = {"base_url": base_url, "api_key": api_key}
-    request = {"temperature": temperature, "extra_body": extra_body}
-    if is_none(model):
-        _refuse("no model", **remote, **request, model_name=model_name, prices=prices)
-        return None
     if model is None:
         return None
+    remote = {"base_url": base_url, "api_key": api_key}
     if isinstance(model, str):
         _refuse(f"model={model!r}", model_name=model_name)
         return _named(model, base_url, api_key, variables, settings)

@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import replace
 import functools
-from importlib.resources import files
-import sys
 from typing import Any
 
 from optuna.distributions import BaseDistribution
 
-from optuna_llm.prior import knowledge
 from optuna_llm.prior.fitting import fit
+from optuna_llm.prior.knowledge import FAMILY_OF
+from optuna_llm.prior.knowledge import read_file
 from optuna_llm.prior.names import read
 from optuna_llm.prior.parameter import ParameterPrior
 from optuna_llm.prior.parameter import default_value
@@ -22,12 +21,6 @@ from optuna_llm.prior.table import Choice
 from optuna_llm.prior.table import Family
 from optuna_llm.prior.table import Number
 from optuna_llm.prior.table import key
-
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 
 Row = Mapping[str, float | str]
@@ -52,14 +45,13 @@ class Portfolio:
 @functools.cache
 def portfolios() -> dict[str, Portfolio]:
     """Return the portfolios by the names of their families."""
-    text = files(knowledge).joinpath("portfolios.toml").read_text(encoding="utf-8")
-    entries = tomllib.loads(text)["portfolio"]
+    entries = read_file("portfolios")["portfolio"]
     return {e["family"]: Portfolio(**e | {"rows": tuple(e["rows"])}) for e in entries}
 
 
 def portfolio_of(family: str) -> Portfolio | None:
     """Return the portfolio of a family; one for data of one kind has that of its parent."""
-    known = _families().get(family)
+    known = FAMILY_OF.get(family)
     if known is not None and known.task and known.parent is not None:
         family = known.parent.name
     return portfolios().get(family)
@@ -121,7 +113,7 @@ def _is_offered(
             choice = Choice(name, {stated: 1.0})
             if fit(choice, space[own[name]], "") is None:
                 return False
-        elif stated != _usual_choice(_families()[family], name):
+        elif stated != _usual_choice(FAMILY_OF[family], name):
             return False
     return True
 
@@ -130,11 +122,6 @@ def _usual_choice(family: Family, name: str) -> str:
     """Return the choice of a family that weighs most."""
     (row,) = (r for r in family.by_key[key(name)] if isinstance(r, Choice))
     return max(row.weights, key=lambda choice: row.weights[choice])
-
-
-@functools.cache
-def _families() -> dict[str, Family]:
-    return {family.name: family for family in knowledge.FAMILIES}
 
 
 def sources(priors: Mapping[str, ParameterPrior | None]) -> Sequence[str]:

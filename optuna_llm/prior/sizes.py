@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import functools
 import math
 
-from optuna_llm.prior.knowledge import FAMILIES
+from optuna_llm.prior.knowledge import FAMILY_OF
 from optuna_llm.prior.knowledge import RULES
 from optuna_llm.prior.knowledge import SIZES
 from optuna_llm.prior.knowledge import row_of
@@ -19,7 +19,7 @@ from optuna_llm.prior.table import Number
 from optuna_llm.space.numbers import format_number
 
 
-_PRE_TRAINING = next(f for f in FAMILIES if f.name == "language-model pre-training")
+_PRE_TRAINING = FAMILY_OF["language-model pre-training"]
 # Quantities move in the order in which the rules stand, for some move with others.
 _QUANTITIES = tuple(dict.fromkeys(name for rule in RULES for name in rule.moves))
 
@@ -62,7 +62,7 @@ def moves(family: Family, scale: Scale, base: Scale | None = None) -> tuple[Move
 
 def family_of(name: str, scale: Scale) -> Family:
     """Return a family by its name; of networks with sizes of pre-training, that."""
-    family = next(f for f in FAMILIES if f.name == name)
+    family = FAMILY_OF[name]
     return _PRE_TRAINING if scale.is_pre_training and family is _PRE_TRAINING.parent else family
 
 

@@ -13,8 +13,8 @@ import math
 import re
 
 
-# The usual range of a row holds the central 90 % of a normal distribution.
-_HALF_RANGE = 1.645
+# Half of a usual range, which holds the central 90 % of a normal distribution, in deviations.
+HALF_RANGE = 1.645
 
 
 class Axis(enum.Enum):
@@ -80,15 +80,17 @@ class Relation:
 
     def factor(self, value: float, usual: float) -> float:
         """Return by how much the usual value moves where the parent has not its usual value."""
-        low, high = self.valid
-        here, there = (min(max(at, low), high) for at in (value, usual))
-        return float((here / there) ** self.power)
+        return float(self._ratio(value, usual) ** self.power)
 
     def doubt(self, value: float, usual: float) -> float:
         """Return the standard error of the logarithm of :meth:`factor`."""
+        return abs(self.error * math.log(self._ratio(value, usual)))
+
+    def _ratio(self, value: float, usual: float) -> float:
+        """Return how far the parent is from its usual value, where the source vouches for it."""
         low, high = self.valid
         here, there = (min(max(at, low), high) for at in (value, usual))
-        return abs(self.error * math.log(here / there))
+        return here / there
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ class Number:
     @property
     def spread(self) -> float:
         """Standard deviation on the scale: decades, or the parameter's own units."""
-        return self.width / (2 * _HALF_RANGE)
+        return self.width / (2 * HALF_RANGE)
 
     @functools.cached_property
     def width(self) -> float:
@@ -141,12 +143,12 @@ class Number:
         usual, (low, high) = self.usual * factor, self.range
         if self.scale in (Axis.LOG, Axis.COUNT):
             if spread is not None:
-                low, high = (self.usual * 10 ** (side * _HALF_RANGE * spread) for side in (-1, 1))
+                low, high = (self.usual * 10 ** (side * HALF_RANGE * spread) for side in (-1, 1))
             width = math.log(high / low)
-            wider = math.exp((math.hypot(width, 2 * _HALF_RANGE * doubt) - width) / 2)
+            wider = math.exp((math.hypot(width, 2 * HALF_RANGE * doubt) - width) / 2)
             return replace(self, usual=usual, range=(low * factor / wider, high * factor * wider))
         width = (high - low) * factor
-        wider = (math.hypot(width, 2 * _HALF_RANGE * usual * doubt) - width) / 2
+        wider = (math.hypot(width, 2 * HALF_RANGE * usual * doubt) - width) / 2
         ends = low * factor - wider, high * factor + wider
         if self.scale is Axis.FRACTION:
             usual, ends = min(usual, 1.0), (max(ends[0], 0.0), min(ends[1], 1.0))

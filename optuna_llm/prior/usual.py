@@ -18,6 +18,7 @@ from optuna_llm.errors import ConfigurationError
 from optuna_llm.prior.fitting import choice_number
 from optuna_llm.prior.fitting import choice_text
 from optuna_llm.prior.names import Reading
+from optuna_llm.prior.table import HALF_RANGE
 from optuna_llm.prior.table import Axis
 from optuna_llm.prior.table import Choice
 from optuna_llm.prior.table import Number
@@ -30,8 +31,6 @@ from optuna_llm.space.numbers import is_number
 # scale as a share of the distribution's width.
 _SPREAD_IN_DECADES = 0.5
 _SPREAD_IN_WIDTHS = 0.2
-# Half of a usual range, which holds nine of ten good values, in standard deviations.
-_HALF_RANGE = 1.645
 _SCALES = tuple(scale.value for scale in Axis)
 _SHARES = (Axis.FRACTION.value, Axis.COMPLEMENT.value)
 
@@ -155,7 +154,7 @@ class Usual:
             if scale in (Axis.LINEAR, Axis.FRACTION):
                 spread = _SPREAD_IN_WIDTHS * (_width(distribution) or abs(self.value) or 1.0)
         middle = scale.forward(self.value)
-        low, high = (middle + side * _HALF_RANGE * spread for side in (-1, 1))
+        low, high = (middle + side * HALF_RANGE * spread for side in (-1, 1))
         return scale.inverse(low), scale.inverse(high)
 
 

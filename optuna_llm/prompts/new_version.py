@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from optuna_llm.prompts.proposal import next_turn
 from optuna_llm.prompts.task import Task
+from optuna_llm.space.words import counted
 from optuna_llm.space.words import quote_prose
 
 
@@ -161,7 +162,7 @@ def _ranked(versions: Sequence[Tried]) -> list[str]:
         more = f"{len(others) - _MAX_NAMED} more, " if len(others) > _MAX_NAMED else ""
         lines += [f"Worse than these, not shown: {more}{', '.join(others[-_MAX_NAMED:])}."]
     for tried in versions[-_MAX_VERSIONS:]:
-        times = f"{tried.n_trials} trial" + ("s" if tried.n_trials != 1 else "")
+        times = counted(tried.n_trials, "trial")
         times += f", {tried.n_failed} failed" if tried.n_failed else ""
         lines += [f"Version {tried.number}: {tried.result} ({times})", *_fenced(tried.source)]
     return lines

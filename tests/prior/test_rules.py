@@ -7,6 +7,7 @@ import math
 import pytest
 
 from optuna_llm.prior.knowledge import FAMILIES
+from optuna_llm.prior.knowledge import FAMILY_OF
 from optuna_llm.prior.knowledge import RULES
 from optuna_llm.prior.knowledge import SIZES
 from optuna_llm.prior.rules import Rule
@@ -17,16 +18,13 @@ from optuna_llm.prior.table import Axis
 from optuna_llm.prior.table import Family
 
 
-FAMILY = {family.name: family for family in FAMILIES}
-
-
 def special_cases(rule: Rule) -> list[Family]:
     return [f for f in FAMILIES if rule.distance([above.name for above in f.lineage]) is not None]
 
 
 @pytest.mark.parametrize("rule", RULES, ids=str)
 def test_rules_are_well_formed(rule: Rule) -> None:
-    assert {*rule.families, *rule.exempt} <= set(FAMILY)
+    assert {*rule.families, *rule.exempt} <= set(FAMILY_OF)
     assert set(rule.needs) <= set(NAMES)
     assert (rule.coefficient is None) == (rule.spread is None)
     for source in rule.source.split("; "):
@@ -42,13 +40,13 @@ def test_rules_are_well_formed(rule: Rule) -> None:
 @pytest.mark.parametrize("rule", RULES, ids=str)
 def test_rules_speak_of_rows_and_sizes_that_their_families_have(rule: Rule) -> None:
     for name in rule.families:
-        family = FAMILY[name]
+        family = FAMILY_OF[name]
         moved = [row for each in rule.moves if (row := family.number(each)) is not None]
         # A special case may have another row in the place of its parent's.
         assert moved or len(rule.moves) > 1
         assert all(row.scale in (Axis.LOG, Axis.COUNT, Axis.FRACTION) for row in moved)
     for quantity, term in rule.by.items():
-        assert quantity in NAMES or all(FAMILY[f].number(quantity) for f in rule.families)
+        assert quantity in NAMES or all(FAMILY_OF[f].number(quantity) for f in rule.families)
         for family in special_cases(rule) if quantity in NAMES else ():
             has_row = any(family.number(row) for row in SIZES.get(quantity, ()))
             assert has_row or term.at is not None, f"{family.name}: {quantity}"

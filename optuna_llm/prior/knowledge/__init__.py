@@ -50,7 +50,8 @@ _FIELDS = (
 )
 
 
-def _read(name: str) -> dict[str, Any]:
+def read_file(name: str) -> dict[str, Any]:
+    """Return what a file of the table says, as TOML has it."""
     text = files(__name__).joinpath(f"{name}.toml").read_text(encoding="utf-8")
     said: dict[str, Any] = tomllib.loads(text)
     return said
@@ -62,7 +63,7 @@ def _rule(entry: Mapping[str, Any]) -> Rule:
     return Rule(**said | {"by": by, "exempt": said.pop("except", ())})
 
 
-_RULES = _read("rules")
+_RULES = read_file("rules")
 SIZES: dict[str, list[str]] = _RULES["sizes"]
 RULES: tuple[Rule, ...] = tuple(map(_rule, _RULES["rule"]))
 
@@ -70,7 +71,7 @@ RULES: tuple[Rule, ...] = tuple(map(_rule, _RULES["rule"]))
 def _families() -> Iterator[Family]:
     known: dict[str, Family] = {}
     for name in _FIELDS:
-        for entry in _read(name)["family"]:
+        for entry in read_file(name)["family"]:
             parent = known[entry.pop("parent")] if "parent" in entry else None
             if parent is not None and "task" in entry:
                 entry |= {"words": parent.words, "prefixes": parent.prefixes}
@@ -140,3 +141,4 @@ def row_of(quantity: str, names: Sequence[Sequence[str]]) -> str | None:
 
 
 FAMILIES: tuple[Family, ...] = tuple(_families())
+FAMILY_OF: dict[str, Family] = {family.name: family for family in FAMILIES}
