@@ -14,7 +14,7 @@ PEERS := $(patsubst benchmarks/peers/requirements/%.txt,.venv-peers/%/.installed
 .PHONY: demo test quick lint wheel examples peers bench guard docs clean
 
 demo: $(VENV)/.demo
-	$(BIN)/optuna-llm demo
+	$(BIN)/optuna-llm demo --model none
 
 test: $(VENV)/.dev lint
 	$(PYTEST) -m "not apart"
